@@ -1,0 +1,92 @@
+#include "slick/horizon.hpp"
+
+#include <algorithm>
+
+namespace sluice::slick {
+
+SlowestReader slowest_reader(const TopicFile& file) noexcept {
+  SlowestReader slowest;
+  for (std::uint32_t k = 0; k < file.geometry().max_readers; ++k) {
+    const ReaderEntry& entry = file.reader(k);
+    if (entry.state.load_acquire() != static_cast<std::uint32_t>(EntryState::active)) continue;
+    // SYNC cursor→horizon: acquire, so that the reader's loads of the cells it gave back come before our reuse of them.
+    const std::uint64_t cursor = entry.cursor.load_acquire();
+    if (cursor < slowest.cursor) slowest = {k, cursor};
+  }
+  return slowest;
+}
+
+bool advance_horizon(TopicFile& file) noexcept {
+  TopicControl& control = file.control();
+  const std::uint64_t reserved = control.reserved.load_acquire();
+  // SYNC join→scan (Dekker with Reader::join): a reader that this scan misses has read a `reserved` not below ours.
+  shm::fence_seq_cst();
+  std::uint64_t oldest = reserved;
+  if (file.reliable()) {
+    const SlowestReader slowest = slowest_reader(file);
+    if (slowest.found()) oldest = std::min(oldest, slowest.cursor);
+  }
+  const std::uint64_t target =
+      std::min(reserved + file.geometry().horizon_step, oldest + file.geometry().capacity);
+  if (target <= reserved) return false;
+
+  // A producer that was granted h and is still about to store into its cell must be fenced before that cell can be
+  // granted again. Every h with h + capacity < target lies below `reserved` as loaded above, so its grant, and before it
+  // its INTENT, is visible here.
+  const std::uint64_t capacity = file.geometry().capacity;
+  fence_writers(file, [&](std::uint64_t h) { return h + capacity < target; });
+  // SYNC horizon: release, so that whoever is granted a position by it sees the cursors and the fences behind it.
+  control.horizon.raise_to_acq_rel(target);
+  return true;
+}
+
+std::uint32_t count_live_readers(const TopicFile& file) noexcept {
+  std::uint32_t count = 0;
+  for (std::uint32_t k = 0; k < file.geometry().max_readers; ++k) {
+    const auto state = static_cast<EntryState>(file.reader(k).state.load_acquire());
+    if (state != EntryState::free && file.lock().held_by_other(file.reader_byte(k))) ++count;
+  }
+  return count;
+}
+
+std::uint32_t count_live_writers(const TopicFile& file) noexcept {
+  std::uint32_t count = 0;
+  for (std::uint32_t k = 0; k < file.geometry().max_writers; ++k) {
+    const auto state = static_cast<EntryState>(file.writer(k).state.load_acquire());
+    if (state == EntryState::active && file.lock().held_by_other(file.writer_byte(k))) ++count;
+  }
+  return count;
+}
+
+namespace {
+
+/// Runs `free_entry` under the entry's lock byte if nobody holds it. The lock is the right to change a dead owner's
+/// entry: a new owner would have to take it first.
+template <typename FreeEntry>
+bool reclaim_if_dead(TopicFile& file, shm::ByteRange byte, FreeEntry free_entry) noexcept {
+  try {
+    if (file.lock().held_by_other(byte) || !file.lock().try_lock_exclusive(byte)) return false;
+  } catch (const Error&) {
+    return false;
+  }
+  free_entry();
+  file.lock().unlock(byte);
+  return true;
+}
+
+}  // namespace
+
+bool reclaim_reader_if_dead(TopicFile& file, std::uint32_t entry) noexcept {
+  return reclaim_if_dead(file, file.reader_byte(entry), [&] {
+    file.reader(entry).state.store_release(static_cast<std::uint32_t>(EntryState::free));
+  });
+}
+
+bool reclaim_writer_if_dead(TopicFile& file, std::uint32_t entry) noexcept {
+  return reclaim_if_dead(file, file.writer_byte(entry), [&] {
+    file.writer(entry).record.store_release(kRecordIdle);
+    file.writer(entry).state.store_release(static_cast<std::uint32_t>(EntryState::free));
+  });
+}
+
+}  // namespace sluice::slick

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "slick/topic_file.hpp"
+
+namespace sluice::slick {
+
+/// The slow path of producers: moving the horizon. PROTOCOL.md, "Horizon".
+///
+/// Invariants that every raise of the horizon to H keeps:
+///  1. H <= R + capacity/4 for a value R that `reserved` had before.
+///  2. reliable: H <= cursor + capacity for every active reader.
+///  3. For every position h that was granted and whose owner may still store into its cell (record INTENT(h)) and
+///     h + capacity < H: that record was FENCED before the horizon was raised, and fence_epoch raised after fencing.
+
+/// Raises the horizon as far as it may go. Whether position R (the current `reserved`) may now be granted.
+bool advance_horizon(TopicFile& file) noexcept;
+
+/// Fences every record INTENT(h) for which `fence(h)` holds, so that its owner learns that others gave the position up.
+template <typename Predicate>
+void fence_writers(TopicFile& file, Predicate fence) noexcept {
+  for (std::uint32_t k = 0; k < file.geometry().max_writers; ++k) {
+    WriterEntry& entry = file.writer(k);
+    std::uint64_t record = entry.record.load_acquire();
+    const bool intent = record_state(record) == RecordState::intent && fence(record_position(record));
+    const bool fenced = record_state(record) == RecordState::fenced && fence(record_position(record));
+    const bool done = intent && entry.record.compare_exchange_seq_cst(record, record_fenced(record_position(record)));
+    // SYNC fence→grant. Also for a record that was fenced already: whoever fenced it may have died before this line.
+    if (done || fenced) file.control().fence_epoch.fetch_add_seq_cst(1);
+  }
+}
+
+/// The active reader that holds producers up most.
+struct SlowestReader {
+  std::uint32_t entry = 0;
+  std::uint64_t cursor = UINT64_MAX;
+  [[nodiscard]] bool found() const noexcept { return cursor != UINT64_MAX; }
+};
+[[nodiscard]] SlowestReader slowest_reader(const TopicFile& file) noexcept;
+
+/// Reader entries that are active and whose owner lives.
+[[nodiscard]] std::uint32_t count_live_readers(const TopicFile& file) noexcept;
+[[nodiscard]] std::uint32_t count_live_writers(const TopicFile& file) noexcept;
+
+/// Frees an entry if its owner is dead; whether it did. Without locks to be had (after a fork) nobody is dead.
+bool reclaim_reader_if_dead(TopicFile& file, std::uint32_t entry) noexcept;
+bool reclaim_writer_if_dead(TopicFile& file, std::uint32_t entry) noexcept;
+
+}  // namespace sluice::slick

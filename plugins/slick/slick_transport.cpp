@@ -1,0 +1,99 @@
+#include <sluice/plugin.hpp>
+#include <sluice/transport_options.hpp>
+
+#include <filesystem>
+
+#include "slick/raw_topic.hpp"
+#include "slick/topic_reader.hpp"
+#include "slick/topic_writer.hpp"
+
+namespace sluice::slick {
+
+namespace {
+
+constexpr TransportTraits kTopicTraits{.zero_copy = true,
+                                       .reliable = true,
+                                       .many_publishers = true,
+                                       .many_subscribers = true,
+                                       .latest_value = false,
+                                       .foreign_peers = false,
+                                       .between_processes = true,
+                                       .transient_local = false};
+
+constexpr TransportTraits kRawTraits{.zero_copy = false,
+                                     .reliable = false,
+                                     .many_publishers = true,
+                                     .many_subscribers = true,
+                                     .latest_value = false,
+                                     .foreign_peers = true,
+                                     .between_processes = true,
+                                     .transient_local = false};
+
+/// SlickQueue rings in both worlds: raw segments shared with SlickQueue programs, and Sluice's own topics.
+class SlickTransport final : public Transport {
+ public:
+  [[nodiscard]] std::string name() const override { return "slick"; }
+
+  [[nodiscard]] TransportTraits traits(const TopicSpec& spec) const override {
+    if (is_raw(spec)) return kRawTraits;
+    TransportTraits traits = kTopicTraits;
+    traits.zero_copy = spec.qos.reliability == Reliability::reliable;  // best_effort readers copy, then check
+    return traits;
+  }
+
+  void validate(const TopicSpec& spec) const override {
+    const OptionReader options(spec);
+    if (is_raw(spec)) {
+      options.require_known({"segment", "element", "adopt", "hole_timeout"}, "a raw slick topic (one with 'segment')");
+      (void)parse_raw_options(spec);
+    } else {
+      options.require_known({"hole_timeout", "evict_after", "max_publishers", "max_subscribers"},
+                            "a slick topic without 'segment'");
+      (void)plan_geometry(spec, parse_topic_options(spec));
+    }
+  }
+
+  [[nodiscard]] std::unique_ptr<Writer> open_writer(const TopicSpec& spec, const TransportContext& context) override {
+    if (is_raw(spec)) return std::make_unique<RawWriter>(spec, raw_options(spec, context));
+    return std::make_unique<TopicWriter>(spec, parse_topic_options(spec), context);
+  }
+
+  [[nodiscard]] std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext& context) override {
+    if (is_raw(spec)) return std::make_unique<RawReader>(spec, raw_options(spec, context));
+    return std::make_unique<TopicReader>(spec, parse_topic_options(spec), context);
+  }
+
+  std::size_t remove_leftovers(const TransportContext& context) override {
+    std::size_t removed = 0;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(context.directory, error)) {
+      if (entry.path().extension() == ".topic" && remove_dead_topic(entry.path().string())) ++removed;
+    }
+    return removed;
+  }
+
+ private:
+  static RawOptions raw_options(const TopicSpec& spec, const TransportContext& context) {
+    RawOptions options = parse_raw_options(spec);
+    options.request.access = context.access;
+    return options;
+  }
+};
+
+}  // namespace
+
+TopicOptions parse_topic_options(const TopicSpec& spec) {
+  TopicOptions options;
+  const OptionReader reader(spec);
+  options.hole_timeout = reader.duration("hole_timeout", options.hole_timeout);
+  options.evict_after = reader.duration("evict_after", options.evict_after);
+  options.max_publishers = reader.number("max_publishers", options.max_publishers, 1, 4096);
+  options.max_subscribers = reader.number("max_subscribers", options.max_subscribers, 1, 4096);
+  return options;
+}
+
+}  // namespace sluice::slick
+
+SLUICE_PLUGIN(sluice::slick::SlickTransport, "slick", "0.1.0",
+              "shared-memory rings: Sluice topics, and segments shared with SlickQueue programs",
+              sluice::slick::kTopicTraits);

@@ -1,0 +1,154 @@
+#include "slick/topic_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+#include "slick/topic_agreement.hpp"
+
+namespace sluice::slick {
+
+namespace {
+
+constexpr std::chrono::seconds kOpenPatience{5};
+constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 46U;
+
+constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+bool name_means(const std::string& path, std::uint64_t inode) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 && info.st_ino == inode;
+}
+
+bool is_linked(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
+}
+
+}  // namespace
+
+std::string topic_path(const std::string& directory, const std::string& topic) {
+  std::string name = topic.substr(topic.find_first_not_of('/'));
+  std::replace(name.begin(), name.end(), '/', '.');
+  return directory + "/" + name + ".topic";
+}
+
+TopicGeometry plan_geometry(const TopicSpec& spec, const TopicOptions& options) {
+  TopicGeometry plan;
+  // The horizon runs a quarter of the ring ahead, so a best_effort reader can count on three quarters being intact.
+  const bool reliable = spec.qos.reliability == Reliability::reliable;
+  const std::uint64_t cells = reliable ? spec.qos.depth : std::uint64_t{spec.qos.depth} + (spec.qos.depth + 2) / 3;
+  plan.capacity = std::bit_ceil(std::max(cells, kMinCapacity));
+  plan.mask = plan.capacity - 1;
+  plan.horizon_step = plan.capacity / 4;
+  plan.max_payload = spec.max_size;
+  plan.cell_stride = round_up(kCellHeader + plan.max_payload, shm::kCacheLine);
+  plan.max_readers = options.max_subscribers;
+  plan.max_writers = options.max_publishers;
+  plan.readers_offset = kPage + sizeof(TopicControl);
+  plan.writers_offset = plan.readers_offset + plan.max_readers * sizeof(ReaderEntry);
+  plan.ring_offset = round_up(plan.writers_offset + plan.max_writers * sizeof(WriterEntry), kPage);
+  if (plan.cell_stride > kLargestFile / plan.capacity) {
+    throw ConfigError(spec.origin("max_size"), "topic '" + spec.name + "': depth " + std::to_string(spec.qos.depth) +
+                                                   " times max_size " + std::to_string(spec.max_size) +
+                                                   " bytes is beyond every machine; reduce one of them");
+  }
+  plan.total = round_up(plan.ring_offset + plan.capacity * plan.cell_stride, kPage);
+  return plan;
+}
+
+bool TopicFile::create(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context,
+                       const std::string& path, TopicFile& result) {
+  const TopicGeometry plan = plan_geometry(spec, options);
+  auto segment = shm::UnnamedSegment::create(
+      {"topic '" + spec.name + "'", path, plan.total, 0, context.access});
+  segment.write_header(shm::SegmentKind::topic, kTopicVersion);
+  write_topic_header(*segment.mapping().at<TopicHeader>(0), spec, plan);
+  // Nothing may be granted before a slow path has looked at the readers: the horizon starts at 0 like everything else.
+  auto lock = shm::FileLock::reopen(segment.fd(), "topic '" + spec.name + "'");
+  // Held before the file has a name, so that nobody can ever mistake it for a leftover.
+  if (!lock.try_lock_shared(kLifetimeByte) || !segment.link()) return false;
+
+  struct stat info {};
+  ::fstat(segment.fd(), &info);
+  shm::AttachedSegment attached;
+  attached.outcome = shm::AttachOutcome::ok;
+  attached.inode = info.st_ino;
+  attached.mapping = segment.take_mapping();
+  result.adopt(std::move(attached), std::move(lock), path);
+  return true;
+}
+
+void TopicFile::adopt(shm::AttachedSegment&& attached, shm::FileLock&& lock, const std::string& path) {
+  path_ = path;
+  inode_ = attached.inode;
+  mapping_ = std::move(attached.mapping);
+  lock_ = std::move(lock);
+  geometry_ = read_geometry(header());
+  reliable_ = header().reliability == static_cast<std::uint8_t>(Reliability::reliable);
+}
+
+TopicFile TopicFile::open(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context) {
+  const std::string path = topic_path(context.directory, spec.name);
+  const std::string what = "topic '" + spec.name + "'";
+  const shm::Deadline deadline = shm::Deadline::after(kOpenPatience);
+  TopicFile result;
+  for (; !deadline.passed(); std::this_thread::sleep_for(std::chrono::milliseconds{1})) {
+    auto attached = shm::attach_segment(path, shm::SegmentKind::topic, kTopicVersion, kPage, shm::MapMode::read_write);
+    if (attached.outcome == shm::AttachOutcome::absent) {
+      shm::ensure_directory(context.directory, context.access);
+      if (create(spec, options, context, path, result)) return result;
+      continue;
+    }
+    if (attached.outcome == shm::AttachOutcome::wrong_version && remove_dead_topic(path)) continue;
+    if (!attached.ok()) throw Error(what + ": its file cannot be used: " + attached.reason);
+    check_topic_header(*attached.mapping.at<TopicHeader>(0), attached.mapping.size(), what, path);
+
+    auto lock = shm::FileLock::reopen(attached.fd.get(), what);
+    if (lock.try_lock_exclusive(kLifetimeByte)) {  // nobody is there: what the dead left
+      if (name_means(path, attached.inode)) ::unlink(path.c_str());
+      continue;
+    }
+    // Refused while the last one out is just unlinking it: wait and look again.
+    if (!lock.try_lock_shared(kLifetimeByte) || !is_linked(lock.fd())) continue;
+    check_agreement(*attached.mapping.at<TopicHeader>(0), spec);
+    attached.fd.reset();
+    result.adopt(std::move(attached), std::move(lock), path);
+    return result;
+  }
+  throw Error(what + ": its file '" + path + "' was locked by somebody else for " +
+              std::to_string(kOpenPatience.count()) + " s; see who has it open with 'fuser " + path + "'");
+}
+
+TopicFile::~TopicFile() {
+  if (!lock_.usable()) return;  // moved from, or in a forked child whose parent still uses the file
+  try {
+    // Unlock first: were two endpoints to ask for the exclusive lock while each holds the shared one, both would fail.
+    lock_.unlock(kLifetimeByte);
+    if (lock_.try_lock_exclusive(kLifetimeByte) && name_means(path_, inode_)) ::unlink(path_.c_str());
+  } catch (const Error&) {
+    // The file stays behind as a leftover for the next one who comes.
+  }
+}
+
+bool remove_dead_topic(const std::string& path) {
+  try {
+    auto lock = shm::FileLock::open(path);
+    struct stat info {};
+    if (::fstat(lock.fd(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+    std::array<char, 8> magic{};
+    if (::pread(lock.fd(), magic.data(), magic.size(), 0) != 8 || magic != shm::kSegmentMagic) return false;
+    if (!lock.try_lock_exclusive(kLifetimeByte) || !name_means(path, info.st_ino)) return false;
+    return ::unlink(path.c_str()) == 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace sluice::slick

@@ -1,0 +1,285 @@
+#include "slick/topic_reader.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "slick/books.hpp"
+#include "slick/horizon.hpp"
+
+namespace sluice::slick {
+
+namespace {
+
+/// A polling reader looks for holes and for being lapped once in this many empty takes.
+constexpr std::uint32_t kEmptyTakesPerLook = 64;
+
+
+}  // namespace
+
+TopicReader::TopicReader(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context)
+    : file_(TopicFile::open(spec, options, context)), options_(options) {
+  cursor_period_ = std::max<std::uint64_t>(1, file_.geometry().capacity / 8);
+  if (file_.reliable()) released_.assign(file_.geometry().capacity, 0);
+  claim_entry(spec);
+}
+
+void TopicReader::claim_entry(const TopicSpec& spec) {
+  const std::uint32_t count = file_.geometry().max_readers;
+  while (index_ < count && !file_.lock().try_lock_exclusive(file_.reader_byte(index_))) ++index_;
+  if (index_ == count) {
+    throw Error("topic '" + spec.name + "': all " + std::to_string(count) +
+                " places for subscriptions are taken; raise max_subscribers");
+  }
+  entry_ = &file_.reader(index_);
+  entry_->pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
+  join();
+  books_.joined = next_;
+  write_books();
+}
+
+/// SYNC join→scan: the cursor is stored and the entry active before the fence, `reserved` is loaded after it. A producer's
+/// scan that missed this entry loaded a `reserved` not above ours before its own fence, so the horizon that it computes,
+/// however late it lands, is at most that + capacity <= cursor + capacity.
+void TopicReader::join() noexcept {
+  TopicControl& control = file_.control();
+  entry_->cursor.store_relaxed(control.reserved.load_acquire());
+  entry_->state.store_seq_cst(static_cast<std::uint32_t>(EntryState::active));
+  shm::fence_seq_cst();
+  next_ = oldest_ = published_cursor_ = control.reserved.load_acquire();
+  entry_->cursor.store_release(next_);
+}
+
+TopicReader::~TopicReader() {
+  if (!file_.lock().usable()) return;
+  write_books();
+  entry_->state.store_seq_cst(static_cast<std::uint32_t>(EntryState::free));
+  if (file_.control().space.waiting()) file_.control().space.ring();
+}
+
+bool TopicReader::evicted() const noexcept {
+  return entry_->state.load_relaxed() != static_cast<std::uint32_t>(EntryState::active);
+}
+
+/// Whether everything read so far from the cell of `position` belongs to that position. The caller's loads came before;
+/// SYNC horizon→data: the acquire fence pairs with the release fence between a producer's load of the horizon and its
+/// stores, so reading anything of a later lap means finding the horizon beyond position + capacity here.
+bool TopicReader::intact(std::uint64_t position) const noexcept {
+  shm::fence_acquire();
+  return file_.control().horizon.load_relaxed() <= position + file_.geometry().capacity;
+}
+
+// Cases of a look at the cell of next_:
+//  1. stamp is message(next_): take it, unless it was overwritten while we looked (5).
+//  2. stamp is jump(next_): an empty position; count it and go on.
+//  3. stamp is beyond both: a later lap is here; we were lapped (5).
+//  4. stamp is of an earlier lap: nothing yet. Now and then look whether the position was granted (hole) or passed (5).
+//  5. lapped: count what is gone, go on at a position that is safely there.
+std::optional<TakenMessage> TopicReader::take() noexcept {
+  if (file_.reliable() && evicted()) rejoin_after_eviction();
+  for (;;) {
+    Cell& cell = file_.cell(next_);
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(&cell) + shm::kCacheLine);
+    const std::uint64_t stamp = cell.stamp.load_acquire();
+    if (stamp == stamp_message(next_)) {
+      empty_takes_ = 0;
+      auto message = file_.reliable() ? take_in_place(cell) : take_copy(cell);
+      if (message) return message;
+    } else if (stamp == stamp_jump(next_)) {
+      skip();
+    } else if (stamp > stamp_jump(next_)) {
+      fall_behind();
+    } else {
+      if (file_.reliable() && file_.control().space.waiting_relaxed()) publish_cursor();
+      if (++empty_takes_ % kEmptyTakesPerLook != 0 || !look_for_trouble()) return std::nullopt;
+    }
+  }
+}
+
+std::optional<TakenMessage> TopicReader::take_in_place(Cell& cell) noexcept {
+  if (cell.length > file_.geometry().max_payload) {
+    skip();  // bytes that no publisher of ours wrote
+    return std::nullopt;
+  }
+  if (!intact(next_)) {
+    fall_behind();
+    return std::nullopt;
+  }
+  released_[next_ & file_.geometry().mask] = 0;
+  return deliver(TopicFile::payload(cell), cell, next_);
+}
+
+std::optional<TakenMessage> TopicReader::take_copy(Cell& cell) noexcept {
+  if (free_copies_.empty()) {
+    auto* memory = new (std::nothrow) std::byte[kCellHeader + file_.geometry().max_payload];
+    if (memory == nullptr) return std::nullopt;
+    free_copies_.push_back(copies_.size());
+    copies_.emplace_back(memory);
+    free_copies_.reserve(copies_.size());
+  }
+  const std::uint64_t handle = free_copies_.back();
+  std::byte* copy = copies_[handle].get();
+  std::memcpy(copy, &cell, kCellHeader);
+  auto* header = reinterpret_cast<Cell*>(copy);
+  // A length that was torn is caught by the horizon; until then it only has to stay inside the cell.
+  const std::size_t length = std::min<std::size_t>(header->length, file_.geometry().max_payload);
+  std::memcpy(copy + kCellHeader, TopicFile::payload(cell), length);
+  if (!intact(next_)) {
+    fall_behind();
+    return std::nullopt;
+  }
+  if (header->length > file_.geometry().max_payload) {
+    skip();
+    return std::nullopt;
+  }
+  free_copies_.pop_back();
+  return deliver(copy + kCellHeader, *header, handle);
+}
+
+TakenMessage TopicReader::deliver(const std::byte* data, const Cell& header, std::uint64_t handle) noexcept {
+  TakenMessage message;
+  message.data = data;
+  message.size = header.length;
+  message.info = {header.sequence, header.published_ns, header.publisher, lost_before_next_};
+  message.handle = handle;
+  lost_before_next_ = 0;
+  ++next_;
+  ++books_.received;
+  books_.bytes += message.size;
+  if (books_.received % kBooksPeriod == 0) write_books();
+  return message;
+}
+
+void TopicReader::skip() noexcept {
+  ++books_.skipped;
+  const std::uint64_t position = next_++;
+  if (file_.reliable()) mark_released(position);
+}
+
+void TopicReader::fall_behind() noexcept {
+  if (file_.reliable()) {  // only an evicted reader is ever lapped
+    rejoin_after_eviction();
+    return;
+  }
+  // Half a ring back is well inside the three quarters that are intact, so the publishers do not lap us again at once.
+  const std::uint64_t reserved = file_.control().reserved.load_acquire();
+  const std::uint64_t keep = file_.geometry().capacity / 2;
+  const std::uint64_t target = std::max(next_ + 1, reserved > keep ? reserved - keep : 0);
+  books_.lost += target - next_;
+  lost_before_next_ += target - next_;
+  next_ = target;
+}
+
+void TopicReader::rejoin_after_eviction() noexcept {
+  const std::uint64_t expected = next_;
+  join();
+  ++books_.evictions;
+  books_.lost += next_ - expected;
+  lost_before_next_ += next_ - expected;
+  write_books();
+}
+
+void TopicReader::release(const TakenMessage& message) noexcept {
+  if (file_.reliable()) {
+    mark_released(message.handle);
+  } else {
+    free_copies_.push_back(message.handle);
+  }
+}
+
+bool TopicReader::valid(const TakenMessage& message) const noexcept {
+  return !file_.reliable() || intact(message.handle);
+}
+
+void TopicReader::mark_released(std::uint64_t position) noexcept {
+  if (position < oldest_) return;  // of a place that was lost by eviction
+  const std::uint64_t mask = file_.geometry().mask;
+  released_[position & mask] = 1;
+  while (oldest_ < next_ && released_[oldest_ & mask] != 0) ++oldest_;
+  const bool due = oldest_ - published_cursor_ >= cursor_period_;
+  if (due || file_.control().space.waiting_relaxed()) publish_cursor();
+}
+
+/// SYNC cursor→horizon: the exchange releases our reads of the cells to whoever reuses them.
+/// SYNC space: it is also the full barrier between the new cursor and the look at the bit.
+void TopicReader::publish_cursor() noexcept {
+  if (published_cursor_ == oldest_) return;
+  entry_->cursor.exchange_seq_cst(oldest_);
+  published_cursor_ = oldest_;
+  if (file_.control().space.waiting()) file_.control().space.ring();
+}
+
+/// Called when nothing is published at next_. True: something changed, look again.
+bool TopicReader::look_for_trouble() noexcept {
+  const TopicControl& control = file_.control();
+  if (control.horizon.load_acquire() > next_ + file_.geometry().capacity) {
+    fall_behind();
+    return true;
+  }
+  if (control.reserved.load_acquire() <= next_) {
+    hole_ = UINT64_MAX;
+    return false;
+  }
+  const std::int64_t now = shm::monotonic_ns();
+  if (hole_ != next_) {
+    hole_ = next_;
+    hole_since_ns_ = now;
+    return false;
+  }
+  if (now - hole_since_ns_ < options_.hole_timeout.count()) return false;
+  repair_hole(next_);
+  hole_ = UINT64_MAX;
+  return true;
+}
+
+/// First the owner, if it is still there, is made to notice; then the position becomes a jump. Dying in between leaves a
+/// fenced owner and an unpublished position, which the next reader repairs. Two repairers do the same things twice.
+void TopicReader::repair_hole(std::uint64_t position) noexcept {
+  Cell& cell = file_.cell(position);
+  std::uint64_t stamp = cell.stamp.load_acquire();
+  fence_writers(file_, [&](std::uint64_t h) { return h == position; });
+  // Forwards only, and only from what we saw: a publication that came first wins.
+  if (stamp < stamp_message(position)) cell.stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
+  if (file_.control().doorbell.waiting()) file_.control().doorbell.ring();
+}
+
+std::optional<WaitFor> TopicReader::arm() noexcept {
+  write_books();
+  if (file_.reliable()) {
+    if (evicted()) return std::nullopt;
+    publish_cursor();
+  }
+  const std::uint32_t value = file_.control().doorbell.arm();
+  const std::uint64_t stamp = file_.cell(next_).stamp.load_acquire();
+  if (stamp >= stamp_message(next_) || look_for_trouble()) return std::nullopt;
+  WaitFor wait{&file_.control().doorbell.word(), value, shm::kLongestSleep};
+  if (hole_ == next_) {
+    const std::chrono::nanoseconds waited{shm::monotonic_ns() - hole_since_ns_};
+    wait.at_most = std::max(options_.hole_timeout - waited, std::chrono::nanoseconds{1000});
+  }
+  return wait;
+}
+
+std::uint32_t TopicReader::writer_count() const { return count_live_writers(file_); }
+
+void TopicReader::write_books() noexcept {
+  if (!file_.reliable()) entry_->cursor.store_relaxed(next_);  // for tools only
+  BooksWrite books(entry_->version);
+  entry_->joined.store_relaxed(books_.joined);
+  entry_->received.store_relaxed(books_.received);
+  entry_->lost.store_relaxed(books_.lost);
+  entry_->skipped.store_relaxed(books_.skipped);
+  entry_->bytes.store_relaxed(books_.bytes);
+  entry_->evictions.store_relaxed(books_.evictions);
+}
+
+ReaderStats TopicReader::stats() const noexcept {
+  ReaderStats stats = books_;
+  stats.reserved = file_.control().reserved.load_acquire();
+  stats.queued = stats.reserved - stats.joined - stats.received - stats.lost - stats.skipped;
+  return stats;
+}
+
+}  // namespace sluice::slick

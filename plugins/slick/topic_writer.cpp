@@ -1,0 +1,232 @@
+#include "slick/topic_writer.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "slick/books.hpp"
+
+namespace sluice::slick {
+
+namespace {
+
+constexpr std::size_t kMostLoans = 64;
+constexpr std::chrono::milliseconds kLongestSpaceSleep{20};  // a dead reader wakes nobody: look for it this often
+constexpr int kSpinsBeforeSleep = 200;
+
+}  // namespace
+
+TopicWriter::TopicWriter(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context)
+    : file_(TopicFile::open(spec, options, context)),
+      options_(options),
+      max_blocking_time_(spec.qos.max_blocking_time) {
+  fences_.reserve(file_.geometry().max_writers);
+  buffers_.reserve(kMostLoans);
+  free_buffers_.reserve(kMostLoans);
+  claim_entry(spec);
+}
+
+void TopicWriter::claim_entry(const TopicSpec& spec) {
+  const std::uint32_t count = file_.geometry().max_writers;
+  while (index_ < count && !file_.lock().try_lock_exclusive(file_.writer_byte(index_))) ++index_;
+  if (index_ == count) {
+    throw Error("topic '" + spec.name + "': all " + std::to_string(count) +
+                " places for publishers are taken; raise max_publishers");
+  }
+  entry_ = &file_.writer(index_);
+  // A dead predecessor's INTENT or FENCED goes: it will never store again, and readers repair its hole without it.
+  entry_->record.store_release(kRecordIdle);
+  publisher_ = static_cast<std::uint32_t>(file_.control().next_publisher.fetch_add_relaxed(1) + 1);
+  entry_->publisher.store_relaxed(publisher_);
+  entry_->pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
+  write_books();
+  entry_->state.store_release(static_cast<std::uint32_t>(EntryState::active));
+}
+
+TopicWriter::~TopicWriter() {
+  if (!file_.lock().usable()) return;
+  write_books();
+  entry_->record.store_release(kRecordIdle);
+  entry_->state.store_release(static_cast<std::uint32_t>(EntryState::free));
+}
+
+LoanedBuffer TopicWriter::loan(std::size_t bytes) noexcept {
+  if (bytes > file_.geometry().max_payload) return {};
+  if (free_buffers_.empty()) {
+    if (buffers_.size() == kMostLoans) return {};
+    auto* memory = new (std::nothrow) std::byte[std::max<std::size_t>(1, file_.geometry().max_payload)];
+    if (memory == nullptr) return {};
+    free_buffers_.push_back(buffers_.size());
+    buffers_.emplace_back(memory);
+  }
+  const std::uint64_t handle = free_buffers_.back();
+  free_buffers_.pop_back();
+  return {buffers_[handle].get(), file_.geometry().max_payload, handle};
+}
+
+void TopicWriter::discard(const LoanedBuffer& loan) noexcept { free_buffers_.push_back(loan.handle); }
+
+PublishResult TopicWriter::publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept {
+  const PublishResult result = publish_copy({loan.data, used}, published_ns);
+  discard(loan);
+  return result;
+}
+
+PublishResult TopicWriter::publish_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept {
+  if (payload.size() > file_.geometry().max_payload) return PublishResult::too_large;
+  const auto position = reserve();
+  if (!position) {
+    ++books_.timeouts;
+    write_books();
+    return PublishResult::timeout;
+  }
+  Cell& cell = file_.cell(*position);
+  cell.sequence = sequence_;
+  cell.published_ns = published_ns;
+  cell.publisher = publisher_;
+  cell.length = static_cast<std::uint32_t>(payload.size());
+  if (!payload.empty()) std::memcpy(TopicFile::payload(cell), payload.data(), payload.size());
+  const PublishResult result = commit(*position, cell);
+  ++sequence_;
+  ++books_.published;
+  books_.bytes += payload.size();
+  if (books_.published % kBooksPeriod == 0) write_books();
+  return result;
+}
+
+// Cases of the loop below:
+//  1. position < horizon: announce INTENT, then try the grant.
+//  2. position == horizon: the slow path. best_effort always gets on; reliable may have to wait, and may give up.
+//  3. the grant went to another producer: the INTENT meant nothing; once more with the position found.
+//  4. granted, but the cell is quarantined: a stopped owner may still store into it. Leave a jump there, once more.
+std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
+  TopicControl& control = file_.control();
+  std::uint64_t position = control.reserved.load_relaxed();
+  for (;;) {
+    if (position >= horizon_) {
+      refresh_horizon();
+      if (position >= horizon_) {
+        if (!make_room()) return std::nullopt;
+        refresh_horizon();
+        position = control.reserved.load_relaxed();
+        continue;
+      }
+    }
+    // SYNC intent→grant: the record is stored before the CAS that grants (its release half), so whoever sees `reserved`
+    // above a position sees its owner's INTENT. Dying here quarantines at worst a position nobody has.
+    entry_->record.store_relaxed(record_intent(position));
+    if (!control.reserved.compare_exchange_acq_rel(position, position + 1)) continue;
+    // SYNC horizon→data: with this fence every store into the cell comes after our load of the horizon, so a reader that
+    // saw any of them, then fenced and looked at the horizon, finds it beyond the cell's previous lap.
+    shm::fence_release();
+    if (!fences_.empty() && is_quarantined(position)) {
+      file_.cell(position).stamp.raise_to_acq_rel(stamp_jump(position));
+      entry_->record.store_release(kRecordIdle);
+      ++position;
+      continue;
+    }
+    return position;
+  }
+}
+
+void TopicWriter::refresh_horizon() noexcept {
+  // Acquire: by horizon.hpp's invariant 3 every fence that concerns positions below this value is visible from here on,
+  // so one look at the epoch per look at the horizon is enough.
+  horizon_ = file_.control().horizon.load_acquire();
+  const std::uint64_t epoch = file_.control().fence_epoch.load_acquire();
+  if (epoch != fence_epoch_ || !fences_.empty()) {
+    fence_epoch_ = epoch;
+    find_standing_fences();
+  }
+}
+
+void TopicWriter::find_standing_fences() noexcept {
+  fences_.clear();
+  for (std::uint32_t k = 0; k < file_.geometry().max_writers; ++k) {
+    const std::uint64_t record = file_.writer(k).record.load_acquire();
+    if (record_state(record) == RecordState::fenced) fences_.push_back({k, record_position(record)});
+  }
+}
+
+bool TopicWriter::is_quarantined(std::uint64_t position) noexcept {
+  return std::any_of(fences_.begin(), fences_.end(), [&](const Fence& fence) {
+    const bool same_cell = fence.position < position && ((position - fence.position) & file_.geometry().mask) == 0;
+    if (!same_cell || file_.writer(fence.entry).record.load_acquire() != record_fenced(fence.position)) return false;
+    // A dead owner stores nothing any more; only a living one that was stopped needs its cell kept free.
+    return !reclaim_writer_if_dead(file_, fence.entry);
+  });
+}
+
+bool TopicWriter::make_room() noexcept {
+  if (advance_horizon(file_) || wait_for_room()) {
+    stall_ = {};  // whoever held us up has moved; a later stall counts anew
+    return true;
+  }
+  return false;
+}
+
+bool TopicWriter::wait_for_room() noexcept {
+  // Full, so this topic is reliable. What our last attempt announced must not look like work in progress meanwhile.
+  entry_->record.store_release(kRecordIdle);
+  for (int spin = 0; spin < kSpinsBeforeSleep; ++spin) {
+    shm::spin_pause();
+    if (advance_horizon(file_)) return true;
+  }
+  const shm::Deadline deadline = shm::Deadline::after(max_blocking_time_);
+  for (;;) {
+    // SYNC space: arm is seq_cst and precedes the scan; readers publish their cursor by exchange, then look at the bit.
+    const std::uint32_t value = file_.control().space.arm();
+    if (advance_horizon(file_)) return true;
+    if (deadline.passed()) return false;
+    deal_with_slowest_reader();
+    file_.control().space.sleep(value, earlier(deadline, shm::Deadline::after(kLongestSpaceSleep)));
+  }
+}
+
+void TopicWriter::deal_with_slowest_reader() noexcept {
+  const SlowestReader slowest = slowest_reader(file_);
+  if (!slowest.found()) return;
+  if (reclaim_reader_if_dead(file_, slowest.entry)) return;
+  const std::int64_t now = shm::monotonic_ns();
+  if (stall_.entry != slowest.entry || stall_.cursor != slowest.cursor) {
+    stall_ = {slowest.entry, slowest.cursor, now};
+    return;
+  }
+  if (now - stall_.since_ns < options_.evict_after.count()) return;
+  auto active = static_cast<std::uint32_t>(EntryState::active);
+  file_.reader(slowest.entry)
+      .state.compare_exchange_seq_cst(active, static_cast<std::uint32_t>(EntryState::evicted));
+}
+
+PublishResult TopicWriter::commit(std::uint64_t position, Cell& cell) noexcept {
+  // SYNC publish→take: release; the reader's acquire load of the stamp sees the whole message.
+  cell.stamp.store_release(stamp_message(position));
+  // Also the full barrier between the publication and the look at the doorbell.
+  std::uint64_t record = record_intent(position);
+  PublishResult result = PublishResult::ok;
+  if (!entry_->record.compare_exchange_seq_cst(record, kRecordIdle)) {
+    // FENCED: somebody declared this position a hole while we were stopped. Some readers may have passed it, others may
+    // have taken the message. Make it a hole for the rest, lift the quarantine, and let the caller know.
+    std::uint64_t stamp = stamp_message(position);
+    cell.stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
+    entry_->record.store_release(kRecordIdle);
+    ++books_.uncertain;
+    result = PublishResult::uncertain;
+  }
+  if (file_.control().doorbell.waiting()) file_.control().doorbell.ring();
+  return result;
+}
+
+void TopicWriter::write_books() noexcept {
+  BooksWrite books(entry_->version);
+  entry_->published.store_relaxed(books_.published);
+  entry_->bytes.store_relaxed(books_.bytes);
+  entry_->timeouts.store_relaxed(books_.timeouts);
+  entry_->uncertain.store_relaxed(books_.uncertain);
+}
+
+WriterStats TopicWriter::stats() const noexcept { return books_; }
+
+}  // namespace sluice::slick

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <sluice/export.hpp>
+
+namespace sluice::shm {
+
+/// How much memory may still be taken, and what limits it.
+struct SpaceLimit {
+  std::uint64_t free_bytes = 0;
+  std::string limited_by;  ///< "/dev/shm (64MiB in all)" or "the memory limit of control group /a/b (memory.max 1GiB)".
+};
+
+/// Free space of the file system that `fd` is on.
+[[nodiscard]] SLUICE_EXPORT SpaceLimit file_system_space(int fd, const std::string& path);
+
+/// What the tightest memory limit on the way from our control group to the root leaves, page cache that can be dropped
+/// counted as free; nothing when no limit is set or the control groups cannot be read. Versions 1 and 2.
+[[nodiscard]] SLUICE_EXPORT std::optional<SpaceLimit> control_group_space();
+
+}  // namespace sluice::shm

@@ -1,0 +1,138 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <sluice/error.hpp>
+#include <sluice/export.hpp>
+#include <sluice/message.hpp>
+#include <sluice/shm/atomic.hpp>
+#include <sluice/shm/segment.hpp>
+#include <sluice/topic_spec.hpp>
+
+/// The plugin interface: what carries messages.
+///
+///     Transport ──open_writer(spec)──▶ Writer        loan → fill → publish        (or discard)
+///         │                               │
+///         │                               ▼   the medium (a ring, a channel, a queue)
+///         │                               │
+///         └─────open_reader(spec)──▶ Reader          take → use → release
+///                                                    arm → sleep on the word → take
+///
+/// Opening may throw sluice::Error; loan, publish, take, release and arm do not throw for what is normal.
+/// A Transport is used from any thread. A Writer or a Reader is used by one thread at a time, except where noted.
+namespace sluice {
+
+/// What a transport can do. The node layer refuses, at startup, to ask for what is not declared here.
+struct TransportTraits {
+  bool zero_copy = false;         ///< Subscribers read the transport's own memory.
+  bool reliable = false;          ///< Offers Reliability::reliable.
+  bool many_publishers = false;
+  bool many_subscribers = false;
+  bool latest_value = false;      ///< Keeps the last message only.
+  bool foreign_peers = false;     ///< Programs without Sluice may sit on the other side.
+  bool between_processes = false;
+  bool transient_local = false;   ///< Offers Durability::transient_local.
+};
+
+/// Where a transport may put files, and under which rights.
+struct TransportContext {
+  std::string directory;  ///< The domain's directory; exists.
+  shm::Access access;
+};
+
+/// Memory to write a message into.
+struct LoanedBuffer {
+  std::byte* data = nullptr;
+  std::size_t size = 0;         ///< Bytes that may be written.
+  std::uint64_t handle = 0;     ///< The writer's own.
+};
+
+class SLUICE_EXPORT Writer {
+ public:
+  virtual ~Writer();
+
+  /// Memory for a message of at most `bytes`. Reserves nothing in the medium, so keeping or discarding it costs nobody
+  /// anything. Returns data == nullptr when `bytes` exceeds the topic's max_size or the loans are used up. Never blocks.
+  [[nodiscard]] virtual LoanedBuffer loan(std::size_t bytes) noexcept = 0;
+
+  /// Sends the first `used` bytes and gives the loan back, whatever the result. May wait up to max_blocking_time on a
+  /// reliable topic. `published_ns` goes into MessageInfo.
+  virtual PublishResult publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept = 0;
+
+  /// Gives a loan back unsent.
+  virtual void discard(const LoanedBuffer& loan) noexcept = 0;
+
+  /// Sends a copy of `payload`.
+  virtual PublishResult publish_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept = 0;
+
+  /// Readers that would receive a message published now. Any thread.
+  [[nodiscard]] virtual std::uint32_t reader_count() const = 0;
+
+  [[nodiscard]] virtual WriterStats stats() const noexcept = 0;  ///< Any thread.
+  [[nodiscard]] virtual PublisherId id() const noexcept = 0;
+};
+
+/// A received message. `data` stays readable until release.
+struct TakenMessage {
+  const std::byte* data = nullptr;
+  std::size_t size = 0;
+  MessageInfo info;
+  std::uint64_t handle = 0;  ///< The reader's own.
+};
+
+/// What a sleeping reader waits for.
+struct WaitFor {
+  const shm::SharedAtomic<std::uint32_t>* word = nullptr;  ///< A futex word; nullptr: nobody rings, poll.
+  std::uint32_t expected = 0;
+  std::chrono::nanoseconds at_most{};  ///< Look again after this time even if nobody rang.
+};
+
+class SLUICE_EXPORT Reader {
+ public:
+  virtual ~Reader();
+
+  /// The next message, or nothing. Never blocks.
+  [[nodiscard]] virtual std::optional<TakenMessage> take() noexcept = 0;
+
+  /// Gives a message back. On a reliable topic publishers wait for this when the topic is full.
+  virtual void release(const TakenMessage& message) noexcept = 0;
+
+  /// Whether the bytes are still the message's. False after this reader was evicted while it held the message.
+  [[nodiscard]] virtual bool valid(const TakenMessage& message) const noexcept = 0;
+
+  /// Prepares to sleep: announces the sleeper, then looks again. Nothing: a message is there, take it. Also publishes
+  /// the books, so that tools see them while this process sleeps.
+  [[nodiscard]] virtual std::optional<WaitFor> arm() noexcept = 0;
+
+  /// Publishers that are connected. Any thread.
+  [[nodiscard]] virtual std::uint32_t writer_count() const = 0;
+
+  [[nodiscard]] virtual ReaderStats stats() const noexcept = 0;  ///< Any thread; exact when the reader's own thread asks.
+};
+
+class SLUICE_EXPORT Transport {
+ public:
+  virtual ~Transport();
+
+  [[nodiscard]] virtual std::string name() const = 0;
+
+  /// What this transport can do for this topic (a raw topic can do less than a Sluice topic).
+  [[nodiscard]] virtual TransportTraits traits(const TopicSpec& spec) const = 0;
+
+  /// Checks the transport's own options. Throws ConfigError naming the option's place, its value and what is accepted.
+  virtual void validate(const TopicSpec& spec) const = 0;
+
+  [[nodiscard]] virtual std::unique_ptr<Writer> open_writer(const TopicSpec& spec, const TransportContext& context) = 0;
+  [[nodiscard]] virtual std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext& context) = 0;
+
+  /// Removes what dead processes left in the domain's directory; returns how many files that were.
+  virtual std::size_t remove_leftovers(const TransportContext& context);
+};
+
+}  // namespace sluice

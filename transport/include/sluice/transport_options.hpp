@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <sluice/export.hpp>
+#include <sluice/topic_spec.hpp>
+
+namespace sluice {
+
+/// Reads a topic's transport options with the right error for everything that is wrong with one: for plugins'
+/// Transport::validate. Every function throws ConfigError at the option's own place in the YAML.
+class SLUICE_EXPORT OptionReader {
+ public:
+  explicit OptionReader(const TopicSpec& spec) : spec_(spec) {}
+
+  [[nodiscard]] bool has(const std::string& key) const { return spec_.options.count(key) != 0; }
+
+  /// Refuses every option that is not in `known`; `what` completes "is no option of ...".
+  void require_known(const std::vector<std::string>& known, const std::string& what) const;
+
+  [[nodiscard]] std::string text(const std::string& key) const;  ///< Empty if absent.
+  [[nodiscard]] std::size_t size(const std::string& key, std::size_t least, std::size_t most) const;
+  [[nodiscard]] std::uint32_t number(const std::string& key, std::uint32_t otherwise, std::uint32_t least,
+                                     std::uint32_t most) const;
+  [[nodiscard]] std::chrono::nanoseconds duration(const std::string& key, std::chrono::nanoseconds otherwise) const;
+  [[nodiscard]] bool boolean(const std::string& key, bool otherwise) const;
+
+  /// Throws: "FILE:LINE:COL: topic '/x': KEY: MESSAGE".
+  [[noreturn]] void refuse(const std::string& key, const std::string& message) const;
+
+ private:
+  const TopicSpec& spec_;
+};
+
+}  // namespace sluice

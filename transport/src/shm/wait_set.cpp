@@ -1,0 +1,164 @@
+#include <sluice/shm/wait_set.hpp>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace sluice::shm {
+
+namespace {
+
+constexpr std::size_t kKernelLimit = FUTEX_WAITV_MAX;
+static_assert(kKernelLimit == WaitSet::kGroup + 1, "one place is for our own interrupt word");
+
+constexpr std::chrono::milliseconds kPollPeriod{1};
+
+class FutexVector {
+ public:
+  void add(const SharedAtomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
+    futex_waitv& entry = entries_[count_++];
+    entry = {};
+    entry.val = expected;
+    entry.uaddr = reinterpret_cast<std::uintptr_t>(word.address());
+    entry.flags = FUTEX_32;
+  }
+
+  /// The errno of the call, 0 when a word was woken.
+  [[nodiscard]] int wait(Deadline deadline) noexcept {
+    timespec until = deadline.as_timespec();
+    const long result = ::syscall(SYS_futex_waitv, entries_.data(), count_, 0,
+                                  deadline.is_never() ? nullptr : &until, CLOCK_MONOTONIC);
+    return result >= 0 ? 0 : errno;
+  }
+
+ private:
+  std::array<futex_waitv, kKernelLimit> entries_;
+  unsigned count_ = 0;
+};
+
+}  // namespace
+
+bool WaitSet::kernel_has_futex_waitv() noexcept {
+  static const bool has = [] {
+    // A call with no entries is refused with EINVAL by a kernel that knows it, with ENOSYS or EPERM by one that doesn't.
+    return ::syscall(SYS_futex_waitv, nullptr, 0, 0, nullptr, CLOCK_MONOTONIC) == -1 && errno == EINVAL;
+  }();
+  return has;
+}
+
+/// Parks on one further group. The group is handed over under a mutex (the caller is about to sleep anyhow); the
+/// helper works on its own copy, so that nobody has to wait for it to let go.
+class WaitSet::Helper {
+ public:
+  explicit Helper(WaitSet& owner) : owner_(owner), thread_([this] { run(); }) {}
+
+  ~Helper() {
+    hand_over({}, true);
+    thread_.join();
+  }
+
+  void start(std::span<const Entry> entries) { hand_over(entries, false); }
+  void stop() { hand_over({}, false); }
+
+ private:
+  void hand_over(std::span<const Entry> entries, bool quit) {
+    {
+      const std::lock_guard lock(mutex_);
+      entries_.assign(entries.begin(), entries.end());
+      quit_ = quit;
+      generation_.fetch_add_seq_cst(1);
+    }
+    changed_.notify_one();
+    futex_wake_all(generation_);
+  }
+
+  void run() {
+    std::vector<Entry> entries;
+    std::uint32_t generation = 0;
+    for (;;) {
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return quit_ || generation_.load_relaxed() != generation; });
+        if (quit_) return;
+        generation = generation_.load_relaxed();
+        entries = entries_;
+      }
+      if (!entries.empty()) park(entries, generation);
+    }
+  }
+
+  void park(const std::vector<Entry>& entries, std::uint32_t generation) {
+    for (;;) {
+      FutexVector words;
+      words.add(generation_, generation);
+      for (const Entry& entry : entries) words.add(*entry.word, entry.expected);
+      const int error = words.wait(Deadline::never());
+      if (generation_.load_seq_cst() != generation) return;
+      if (error == EINTR) continue;
+      owner_.interrupt();  // a word changed, or (EFAULT) was unmapped: either way the caller looks again
+      return;
+    }
+  }
+
+  WaitSet& owner_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Entry> entries_;
+  bool quit_ = false;
+  SharedAtomic<std::uint32_t> generation_{};
+  std::thread thread_;
+};
+
+WaitSet::WaitSet() : WaitSet(kernel_has_futex_waitv() ? Method::futex_waitv : Method::polling) {}
+WaitSet::WaitSet(Method method) : method_(method), interrupted_{} {}
+WaitSet::~WaitSet() = default;
+
+void WaitSet::interrupt() noexcept {
+  interrupted_.store_seq_cst(1);
+  futex_wake_all(interrupted_);
+}
+
+WaitResult WaitSet::wait(std::span<const Entry> entries, Deadline deadline) {
+  if (interrupted_.exchange_seq_cst(0) != 0) return WaitResult::rung;
+  const WaitResult result = method_ == Method::futex_waitv ? wait_with_kernel(entries, deadline)
+                                                           : wait_by_polling(entries, deadline);
+  interrupted_.store_seq_cst(0);
+  return result;
+}
+
+WaitResult WaitSet::wait_with_kernel(std::span<const Entry> entries, Deadline deadline) {
+  const std::span<const Entry> own = entries.first(std::min(entries.size(), kGroup));
+  std::size_t group = 0;
+  for (std::size_t from = own.size(); from < entries.size(); from += kGroup, ++group) {
+    if (group == helpers_.size()) helpers_.push_back(std::make_unique<Helper>(*this));
+    helpers_[group]->start(entries.subspan(from, std::min(kGroup, entries.size() - from)));
+  }
+
+  FutexVector words;
+  words.add(interrupted_, 0);
+  for (const Entry& entry : own) words.add(*entry.word, entry.expected);
+  const int error = words.wait(deadline);
+
+  for (std::size_t i = 0; i < group; ++i) helpers_[i]->stop();
+  return error == ETIMEDOUT ? WaitResult::timeout : WaitResult::rung;
+}
+
+WaitResult WaitSet::wait_by_polling(std::span<const Entry> entries, Deadline deadline) {
+  for (;;) {
+    for (const Entry& entry : entries) {
+      if (entry.word->load_acquire() != entry.expected) return WaitResult::rung;
+    }
+    if (deadline.passed()) return WaitResult::timeout;
+    const Deadline next = earlier(deadline, Deadline::after(kPollPeriod));
+    if (futex_wait(interrupted_, 0, next) == WaitResult::rung) return WaitResult::rung;
+  }
+}
+
+}  // namespace sluice::shm

@@ -1,0 +1,125 @@
+#include <sluice/config.hpp>
+
+#include "topic/config_parser.hpp"
+#include "topic/quote.hpp"
+#include "topic/topic_name_rules.hpp"
+#include "topic/topic_rules.hpp"
+
+#include <algorithm>
+
+namespace sluice {
+
+namespace {
+
+using detail::ConfigData;
+using detail::Setting;
+using detail::TopicEntry;
+
+std::string label(std::string_view name) { return "topic " + detail::quote(name); }
+
+/// The entries that name a topic, the most specific first.
+std::vector<const TopicEntry*> matching_entries(const ConfigData& data, const std::string& name) {
+  std::vector<const TopicEntry*> entries;
+  if (const auto exact = data.topics.find(name); exact != data.topics.end()) entries.push_back(&exact->second);
+  const std::vector<std::string_view> tokens = detail::split_name(name);
+  for (const auto& [pattern, entry] : data.wildcards) {
+    if (entry.pattern.matches(tokens)) entries.push_back(&entry);
+  }
+  std::stable_sort(entries.begin(), entries.end(), [](const TopicEntry* a, const TopicEntry* b) {
+    return a->pattern.specificity() > b->pattern.specificity();
+  });
+  return entries;
+}
+
+/// Where the value of a key comes from.
+struct Choice {
+  const TopicEntry* entry;
+  const Setting* setting;
+};
+
+[[noreturn]] void refuse_tie(std::string_view name, const std::string& key, const Choice& first, const Choice& second) {
+  const auto value = [](const Choice& choice) {
+    return detail::quote(choice.setting->text) + " by " + detail::quote(choice.entry->pattern.text());
+  };
+  throw ConfigError(second.setting->origin,
+                    label(name) + ": " + key + " is set to " + value(second) + " here and to " + value(first) + " at " +
+                        first.setting->origin.text() +
+                        ", and neither pattern is more specific; remove one of them, or set it for the topic itself");
+}
+
+TopicSpec resolve(const ConfigData& data, const std::string& name) {
+  std::map<std::string, Choice> choices;
+  for (const TopicEntry* entry : matching_entries(data, name)) {
+    for (const auto& [key, setting] : entry->settings) {
+      const Choice choice{entry, &setting};
+      const auto [place, inserted] = choices.emplace(key, choice);
+      const Choice& best = place->second;
+      if (!inserted && best.entry->pattern.specificity() == entry->pattern.specificity() &&
+          best.setting->canonical != setting.canonical) {
+        refuse_tie(name, key, best, choice);
+      }
+    }
+  }
+  TopicSpec spec;
+  spec.name = name;
+  for (const auto& [key, choice] : choices) detail::apply_setting(spec, key, *choice.setting);
+  detail::check_complete(spec, label(name));
+  return spec;
+}
+
+}  // namespace
+
+struct Config::Impl : detail::ConfigData {
+  explicit Impl(const std::vector<detail::YamlNode>& documents) {
+    for (const detail::YamlNode& document : documents) detail::add_document(*this, document);
+    detail::add_environment(*this);
+    // Errors of named topics show when the file is loaded and not when somebody first opens the topic.
+    for (const auto& [name, entry] : topics) static_cast<void>(resolve(*this, name));
+  }
+};
+
+Config::Config() : impl_(std::make_shared<const Impl>(std::vector<detail::YamlNode>{})) {}
+
+Config Config::load(const std::vector<std::string>& paths) {
+  std::vector<detail::YamlNode> documents;
+  for (const std::string& path : paths) documents.push_back(detail::load_yaml(path));
+  Config config;
+  config.impl_ = std::make_shared<const Impl>(documents);
+  return config;
+}
+
+Config Config::parse(const std::string& text, const std::string& source) {
+  Config config;
+  config.impl_ = std::make_shared<const Impl>(std::vector{detail::parse_yaml(text, source)});
+  return config;
+}
+
+const DomainSettings& Config::domain() const noexcept { return impl_->domain; }
+
+TopicSpec Config::topic(std::string_view name) const {
+  detail::check_name("topic name", name, detail::NameForm{});
+  if (!name.starts_with('/')) {
+    throw Error("topic name " + detail::quote(name) + ": it must be fully qualified, beginning with '/'");
+  }
+  return resolve(*impl_, std::string{name});
+}
+
+bool Config::mentions(std::string_view name) const {
+  return !matching_entries(*impl_, std::string{name}).empty();
+}
+
+namespace {
+
+std::vector<std::string> sorted_keys(const std::map<std::string, TopicEntry>& entries) {
+  std::vector<std::string> keys;
+  for (const auto& [key, entry] : entries) keys.push_back(key);
+  return keys;
+}
+
+}  // namespace
+
+std::vector<std::string> Config::topic_names() const { return sorted_keys(impl_->topics); }
+
+std::vector<std::string> Config::topic_patterns() const { return sorted_keys(impl_->wildcards); }
+
+}  // namespace sluice

@@ -1,0 +1,65 @@
+#include <sluice/detail/config_keys.hpp>
+
+#include <array>
+
+namespace sluice::detail {
+
+namespace {
+
+constexpr std::array kDomainKeys{
+    ConfigKey{"domain", "", "0 to 4294967295", "0",
+              "Processes of different domains never see each other; SLUICE_DOMAIN overrides it."},
+    ConfigKey{"runtime_dir", "", "an absolute path", "/dev/shm/sluice-UID",
+              "Directory of all shared files, best in shared memory; SLUICE_RUNTIME_DIR overrides it."},
+    ConfigKey{"group", "", "a group's name or number", "",
+              "Group of the shared files; by default the group of the process."},
+    ConfigKey{"mode", "", "0600, 0640, 0644, 0660, 0664 or 0666", "0600",
+              "Permissions of the shared files, whatever the umask."},
+    ConfigKey{"plugin_path", "", "a directory or a list of them", "",
+              "Directories searched for transport plugins, in order; relative to the YAML file."},
+    ConfigKey{"topics", "", "a mapping of topic names or wildcards to settings", "",
+              "Settings by topic; '*' stands for one token of a name and '**' for any number."},
+};
+
+constexpr std::array kTopicKeys{
+    ConfigKey{"type", "", "a name, such as demo/Imu", "",
+              "Message type; publishers and subscribers of another type are refused."},
+    ConfigKey{"transport", "", "the name of a transport plugin", "slick", "What carries the messages."},
+    ConfigKey{"max_size", "", "a size from 1B to 1GiB", "4KiB", "Largest message."},
+    ConfigKey{"timestamps", "", "on or off", "on", "Whether publishing reads the clock (about 40 ns)."},
+    ConfigKey{"reliability", "", "best_effort or reliable", "best_effort",
+              "best_effort: a slow reader loses the oldest messages, and they are counted; reliable: publishers wait."},
+    ConfigKey{"depth", "", "1 to 1048576", "16", "Messages kept for a reader that is behind."},
+    ConfigKey{"durability", "", "volatile or transient_local", "volatile",
+              "transient_local: a late joiner first receives the last `history` messages."},
+    ConfigKey{"history", "", "1 to 1048576, at most depth", "",
+              "Messages for a late joiner; needs durability: transient_local, which needs it."},
+    ConfigKey{"deadline", "", "a duration above 0", "", "Longest expected time between two messages."},
+    ConfigKey{"liveliness", "", "a duration above 0", "", "A publisher that is silent for this long counts as late."},
+    ConfigKey{"max_blocking_time", "", "a duration", "100ms",
+              "Publishing on a reliable topic waits at most this long, then reports a timeout; nothing was sent."},
+    ConfigKey{"segment", "slick", "a shared memory name, such as /ticks", "",
+              "Share a SlickQueue segment with other programs instead of using a private file."},
+    ConfigKey{"element", "slick", "a size in bytes", "", "Size of one element of `segment`."},
+    ConfigKey{"adopt", "slick", "true or false", "true",
+              "Mark an older program's `segment` as initialised, so that newer programs do not wipe it."},
+    ConfigKey{"hole_timeout", "slick", "a duration", "10ms",
+              "A position that its publisher reserved but has not filled for this long is skipped and counted."},
+    ConfigKey{"evict_after", "slick", "a duration", "5s",
+              "A reliable reader that has held publishers up for this long is evicted."},
+    ConfigKey{"inline_limit", "slick", "a size", "", "Larger messages go through the chunk pool instead of the ring."},
+    ConfigKey{"max_publishers", "slick", "a number", "64", "Publishers that can be connected at once."},
+    ConfigKey{"max_subscribers", "slick", "a number", "64", "Subscribers that can be connected at once."},
+    ConfigKey{"channel", "eshm", "a shared memory name, such as robot", "", "The ESHM channel that carries the topic."},
+    ConfigKey{"direction", "eshm", "master_to_slave or slave_to_master", "",
+              "Which of the channel's two mailboxes the topic is."},
+    ConfigKey{"stale_after", "eshm", "a duration", "100ms",
+              "A peer whose heartbeat stands still for this long is stale."},
+};
+
+}  // namespace
+
+std::span<const ConfigKey> domain_keys() noexcept { return kDomainKeys; }
+std::span<const ConfigKey> topic_keys() noexcept { return kTopicKeys; }
+
+}  // namespace sluice::detail

@@ -1,0 +1,68 @@
+#include <sluice/transport_options.hpp>
+
+#include <charconv>
+
+#include <sluice/units.hpp>
+
+namespace sluice {
+
+void OptionReader::refuse(const std::string& key, const std::string& message) const {
+  const auto found = spec_.options.find(key);
+  throw ConfigError(found == spec_.options.end() ? Origin{} : found->second.origin,
+                    "topic '" + spec_.name + "': " + key + ": " + message);
+}
+
+void OptionReader::require_known(const std::vector<std::string>& known, const std::string& what) const {
+  for (const auto& [key, option] : spec_.options) {
+    bool found = false;
+    for (const std::string& name : known) found = found || name == key;
+    if (!found) refuse(key, "is no option of " + what + did_you_mean(key, known));
+  }
+}
+
+std::string OptionReader::text(const std::string& key) const {
+  const auto found = spec_.options.find(key);
+  return found == spec_.options.end() ? std::string{} : found->second.value;
+}
+
+std::size_t OptionReader::size(const std::string& key, std::size_t least, std::size_t most) const {
+  try {
+    const std::size_t value = parse_size(text(key));
+    if (value >= least && value <= most) return value;
+  } catch (const Error& error) {
+    refuse(key, error.what());
+  }
+  refuse(key, "'" + text(key) + "' is not between " + format_size(least) + " and " + format_size(most));
+}
+
+std::uint32_t OptionReader::number(const std::string& key, std::uint32_t otherwise, std::uint32_t least,
+                                   std::uint32_t most) const {
+  if (!has(key)) return otherwise;
+  const std::string value = text(key);
+  std::uint32_t result = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
+  if (error != std::errc{} || end != value.data() + value.size() || result < least || result > most) {
+    refuse(key, "'" + value + "' is not a whole number between " + std::to_string(least) + " and " +
+                    std::to_string(most));
+  }
+  return result;
+}
+
+std::chrono::nanoseconds OptionReader::duration(const std::string& key, std::chrono::nanoseconds otherwise) const {
+  if (!has(key)) return otherwise;
+  try {
+    return parse_duration(text(key));
+  } catch (const Error& error) {
+    refuse(key, error.what());
+  }
+}
+
+bool OptionReader::boolean(const std::string& key, bool otherwise) const {
+  if (!has(key)) return otherwise;
+  const std::string value = text(key);
+  if (value == "true") return true;
+  if (value == "false") return false;
+  refuse(key, "'" + value + "' is neither true nor false");
+}
+
+}  // namespace sluice
