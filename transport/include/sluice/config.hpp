@@ -37,6 +37,9 @@ class SLUICE_EXPORT Config {
   /// Loads files in order; later files override earlier ones key by key. Throws ConfigError.
   [[nodiscard]] static Config load(const std::vector<std::string>& paths);
 
+  /// As load; without paths the files in the environment variable SLUICE_CONFIG (separated by colons), if any.
+  [[nodiscard]] static Config load_or_environment(const std::vector<std::string>& paths);
+
   /// As load, from text; `source` names it in errors.
   [[nodiscard]] static Config parse(const std::string& text, const std::string& source);
 

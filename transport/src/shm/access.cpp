@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <vector>
 
 #include <sluice/shm/unique_fd.hpp>
@@ -15,6 +16,9 @@ namespace sluice::shm {
 namespace {
 
 gid_t group_id(const std::string& name, const std::string& what) {
+  gid_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error == std::errc{} && end == name.data() + name.size()) return number;
   struct group entry {};
   struct group* found = nullptr;
   std::vector<char> buffer(16384);

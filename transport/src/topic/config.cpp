@@ -1,11 +1,15 @@
 #include <sluice/config.hpp>
 
+#include <sluice/detail/quote.hpp>
+
 #include "topic/config_parser.hpp"
-#include "topic/quote.hpp"
 #include "topic/topic_name_rules.hpp"
 #include "topic/topic_rules.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <sstream>
+#include <utility>
 
 namespace sluice {
 
@@ -37,7 +41,11 @@ struct Choice {
   const Setting* setting;
 };
 
-[[noreturn]] void refuse_tie(std::string_view name, const std::string& key, const Choice& first, const Choice& second) {
+[[noreturn]] void refuse_tie(std::string_view name, const std::string& key, Choice first, Choice second) {
+  // In one file the later place is the one to complain about.
+  const Origin& a = first.setting->origin;
+  const Origin& b = second.setting->origin;
+  if (a.source == b.source && std::pair{a.line, a.column} > std::pair{b.line, b.column}) std::swap(first, second);
   const auto value = [](const Choice& choice) {
     return detail::quote(choice.setting->text) + " by " + detail::quote(choice.entry->pattern.text());
   };
@@ -86,6 +94,17 @@ Config Config::load(const std::vector<std::string>& paths) {
   Config config;
   config.impl_ = std::make_shared<const Impl>(documents);
   return config;
+}
+
+Config Config::load_or_environment(const std::vector<std::string>& paths) {
+  if (!paths.empty()) return load(paths);
+  std::vector<std::string> found;
+  const char* text = std::getenv("SLUICE_CONFIG");
+  std::istringstream stream(text == nullptr ? "" : text);
+  for (std::string path; std::getline(stream, path, ':');) {
+    if (!path.empty()) found.push_back(path);
+  }
+  return load(found);
 }
 
 Config Config::parse(const std::string& text, const std::string& source) {

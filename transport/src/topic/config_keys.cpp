@@ -47,7 +47,6 @@ constexpr std::array kTopicKeys{
               "A position that its publisher reserved but has not filled for this long is skipped and counted."},
     ConfigKey{"evict_after", "slick", "a duration", "5s",
               "A reliable reader that has held publishers up for this long is evicted."},
-    ConfigKey{"inline_limit", "slick", "a size", "", "Larger messages go through the chunk pool instead of the ring."},
     ConfigKey{"max_publishers", "slick", "a number", "64", "Publishers that can be connected at once."},
     ConfigKey{"max_subscribers", "slick", "a number", "64", "Subscribers that can be connected at once."},
     ConfigKey{"channel", "eshm", "a shared memory name, such as robot", "", "The ESHM channel that carries the topic."},

@@ -2,7 +2,7 @@
 
 #include <sluice/detail/config_keys.hpp>
 
-#include "topic/quote.hpp"
+#include <sluice/detail/quote.hpp>
 #include "topic/topic_name_rules.hpp"
 #include "topic/topic_rules.hpp"
 
@@ -47,9 +47,11 @@ std::uint32_t parse_mode(const std::string& text) {
   const bool octal = !digits.empty() && digits.size() <= kMostDigits &&
                      digits.find_first_not_of("01234567") == std::string::npos;
   const auto mode = octal ? static_cast<std::uint32_t>(std::stoul(digits, nullptr, 8)) : 0;
-  // Without its own two bits the owner is locked out; and nobody may write what they cannot read.
-  const auto readable = [&](std::uint32_t shift) { return ((mode >> shift) & 06U) != 02U; };
-  if ((mode & 0600U) != 0600U || (mode & ~0666U) != 0 || !readable(3) || !readable(0)) {
+  const std::uint32_t group = (mode >> 3U) & 07U;
+  const std::uint32_t others = mode & 07U;
+  // Without its own two bits the owner is locked out; nobody can write what they cannot read, and nobody means to give
+  // others more than the group.
+  if ((mode & ~0066U) != 0600U || group == 02U || others == 02U || (others & ~group) != 0) {
     refuse(text, "octal permissions without execute bits: 0600, 0640, 0644, 0660, 0664 or 0666");
   }
   return mode;

@@ -2,7 +2,7 @@
 
 #include <sluice/error.hpp>
 
-#include "topic/quote.hpp"
+#include <sluice/detail/quote.hpp>
 
 #include <algorithm>
 #include <array>

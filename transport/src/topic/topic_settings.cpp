@@ -3,7 +3,7 @@
 #include <sluice/detail/config_keys.hpp>
 #include <sluice/units.hpp>
 
-#include "topic/quote.hpp"
+#include <sluice/detail/quote.hpp>
 
 #include <algorithm>
 #include <array>

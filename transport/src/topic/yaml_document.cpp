@@ -1,6 +1,6 @@
 #include <sluice/detail/yaml_document.hpp>
 
-#include "topic/quote.hpp"
+#include <sluice/detail/quote.hpp>
 #include "topic/yaml_text.hpp"
 
 #include <yaml-cpp/eventhandler.h>
@@ -225,8 +225,10 @@ namespace {
 std::string explain(const std::string& message) {
   if (message == YAML::ErrorMsg::END_OF_MAP_FLOW) return "',' or '}' is missing before this place";
   if (message == YAML::ErrorMsg::END_OF_SEQ_FLOW) return "',' or ']' is missing in this list";
-  if (message == YAML::ErrorMsg::END_OF_MAP) return "expected the next key; is this line indented like those above?";
-  if (message == YAML::ErrorMsg::END_OF_SEQ) return "expected the next '- '; is this line indented like those above?";
+  if (message == YAML::ErrorMsg::END_OF_MAP) {
+    return "expected 'key: value'; is a ':' missing, or the indentation wrong?";
+  }
+  if (message == YAML::ErrorMsg::END_OF_SEQ) return "expected the next '- '; is the indentation wrong?";
   if (message == YAML::ErrorMsg::MAP_VALUE) return "':' is not allowed here; indent with spaces, quote text with ': '";
   if (message == YAML::ErrorMsg::EOF_IN_SCALAR) return "the file ends inside quotes; a closing quote is missing";
   return message;

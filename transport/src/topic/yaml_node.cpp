@@ -1,6 +1,6 @@
 #include <sluice/detail/yaml_document.hpp>
 
-#include "topic/quote.hpp"
+#include <sluice/detail/quote.hpp>
 
 #include <algorithm>
 

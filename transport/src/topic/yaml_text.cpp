@@ -3,7 +3,7 @@
 #include <sluice/error.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
-#include "topic/quote.hpp"
+#include <sluice/detail/quote.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "topic/quote.hpp"
+#include <sluice/detail/quote.hpp>
 
 namespace sluice::detail {
 

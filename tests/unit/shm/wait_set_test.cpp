@@ -1,0 +1,65 @@
+#include <sluice/shm/wait_set.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+using namespace sluice::shm;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Bells {
+  explicit Bells(std::size_t count) : bells(std::make_unique<Doorbell[]>(count)), size(count) {}
+
+  std::vector<WaitSet::Entry> arm() {
+    std::vector<WaitSet::Entry> entries;
+    for (std::size_t i = 0; i < size; ++i) {
+      const std::uint32_t value = bells[i].arm();
+      entries.push_back({&bells[i].word(), value});
+    }
+    return entries;
+  }
+
+  std::unique_ptr<Doorbell[]> bells;
+  std::size_t size;
+};
+
+}  // namespace
+
+TEST_CASE("a wait set hears every one of its words, also beyond one kernel call's limit") {
+  const auto method = GENERATE(WaitSet::Method::futex_waitv, WaitSet::Method::polling);
+  const std::size_t count = GENERATE(std::size_t{1}, WaitSet::kGroup, WaitSet::kGroup + 1, 3 * WaitSet::kGroup + 5);
+  if (method == WaitSet::Method::futex_waitv && !WaitSet::kernel_has_futex_waitv()) return;
+  WaitSet set(method);
+  Bells bells(count);
+  for (const std::size_t which : {std::size_t{0}, count / 2, count - 1}) {
+    const auto entries = bells.arm();
+    std::thread ringer([&] {
+      std::this_thread::sleep_for(2ms);
+      bells.bells[which].ring();
+    });
+    CHECK(set.wait(entries, Deadline::after(20s)) == WaitResult::rung);
+    ringer.join();
+  }
+}
+
+TEST_CASE("a word that changed before the wait ends it at once") {
+  const auto method = GENERATE(WaitSet::Method::futex_waitv, WaitSet::Method::polling);
+  WaitSet set(method);
+  Bells bells(300);
+  const auto entries = bells.arm();
+  bells.bells[299].ring();
+  CHECK(set.wait(entries, Deadline::after(20s)) == WaitResult::rung);
+}
+
+TEST_CASE("a wait set with nothing to hear times out, and an interrupt before the wait counts") {
+  const auto method = GENERATE(WaitSet::Method::futex_waitv, WaitSet::Method::polling);
+  WaitSet set(method);
+  CHECK(set.wait({}, Deadline::after(5ms)) == WaitResult::timeout);
+  set.interrupt();
+  CHECK(set.wait({}, Deadline::after(20s)) == WaitResult::rung);
+  CHECK(set.wait({}, Deadline::after(5ms)) == WaitResult::timeout);
+}

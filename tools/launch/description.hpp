@@ -1,0 +1,99 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "scope.hpp"
+
+// A launch file as it is written: checked for shape (keys, lists, mappings), nothing expanded, nothing decided.
+
+namespace sluice::launch {
+
+/// {name, value} or {from, to}.
+struct Pair {
+  Text left;
+  Text right;
+};
+
+/// A command line: either one text that is split like a shell would, or the items of a list, taken as they are.
+struct Words {
+  bool split = false;
+  std::vector<Text> texts;
+};
+
+struct ArgAction {
+  Text name;
+  std::optional<Text> default_value;
+  std::string description;
+};
+
+struct LetAction {
+  Text name;
+  Text value;
+};
+
+struct SetEnvAction {
+  Text name;
+  Text value;
+};
+
+struct LogAction {
+  Text message;
+};
+
+/// What nodes and other executables have in common.
+struct ProcessSettings {
+  std::optional<Text> name;
+  std::optional<Text> directory;
+  std::optional<Text> required;
+  std::optional<Text> output;
+  Words arguments;
+  std::vector<Pair> environment;
+};
+
+struct NodeAction {
+  ProcessSettings process;
+  Text executable;
+  std::optional<Text> name_space;
+  std::optional<std::vector<Text>> config_files;  ///< Absent: those of the root key `config`.
+  std::vector<Pair> remaps;
+  std::vector<Pair> parameters;
+};
+
+struct ExecutableAction {
+  ProcessSettings process;
+  Words command;
+};
+
+struct Condition {
+  Text value;
+  bool wanted = true;  ///< `if` wants true, `unless` wants false.
+};
+
+struct Action {
+  Origin origin;
+  std::optional<Condition> condition;
+  std::variant<ArgAction, LetAction, SetEnvAction, LogAction, NodeAction, ExecutableAction> what;
+};
+
+struct Description {
+  std::string file;       ///< As given by the user.
+  std::string directory;  ///< Absolute.
+  Origin origin;
+  std::vector<Action> actions;
+  std::vector<Text> config_files;
+  std::optional<Text> run_for;
+  std::optional<Text> sigterm_after;
+  std::optional<Text> sigkill_after;
+};
+
+/// Throws ConfigError with file, line and column.
+[[nodiscard]] Description load_description(const std::string& file);
+
+/// The same from a text; `directory` is what $(dirname) means.
+[[nodiscard]] Description parse_description(const std::string& text, const std::string& source,
+                                            const std::string& directory);
+
+}  // namespace sluice::launch

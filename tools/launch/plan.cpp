@@ -1,0 +1,47 @@
+#include "plan.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <ostream>
+
+#include <sluice/units.hpp>
+
+#include "substitution.hpp"
+
+namespace sluice::launch {
+
+namespace {
+
+void print_step(std::ostream& out, const PlannedLog& log) { out << "log: " << log.message << '\n'; }
+
+void print_step(std::ostream& out, const PlannedProcess& process) {
+  out << '[' << process.label << ']' << (process.required ? " required" : "") << '\n';
+  out << "  command: " << process.command_line() << '\n';
+  if (!process.directory.empty()) out << "  cwd: " << process.directory << '\n';
+  for (const auto& [name, value] : process.environment) out << "  env: " << name << '=' << shell_quoted(value) << '\n';
+}
+
+}  // namespace
+
+std::string PlannedProcess::command_line() const {
+  std::string line = shell_quoted(program);
+  for (const std::string& argument : arguments) line += ' ' + shell_quoted(argument);
+  return line;
+}
+
+std::size_t Plan::process_count() const {
+  return static_cast<std::size_t>(std::count_if(
+      steps.begin(), steps.end(), [](const auto& step) { return std::holds_alternative<PlannedProcess>(step); }));
+}
+
+void print_plan(std::ostream& out, const Plan& plan) {
+  out << "launch file: " << plan.file << '\n';
+  if (plan.run_for) out << "for: " << format_duration(*plan.run_for) << '\n';
+  out << "shutdown: SIGINT, SIGTERM after " << format_duration(plan.sigterm_after) << ", SIGKILL after another "
+      << format_duration(plan.sigkill_after) << '\n';
+  for (const auto& step : plan.steps) {
+    std::visit([&out](const auto& what) { print_step(out, what); }, step);
+  }
+}
+
+}  // namespace sluice::launch

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <iosfwd>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <sluice/error.hpp>
+
+// What a launch will do, with nothing left to decide: the supervisor reads this and no YAML.
+
+namespace sluice::launch {
+
+struct PlannedProcess {
+  std::string label;                               ///< "talker-1": in the log, and before each line of output. Unique.
+  std::string program;                             ///< Path of the file to execute.
+  std::vector<std::string> arguments;              ///< Without argv[0].
+  std::string directory;                           ///< Empty: where the launcher was started.
+  std::map<std::string, std::string> environment;  ///< What differs from the launcher's own.
+  bool required = false;
+
+  /// As one would type it.
+  [[nodiscard]] std::string command_line() const;
+};
+
+struct PlannedLog {
+  std::string message;
+};
+
+struct Plan {
+  std::string file;
+  std::vector<std::variant<PlannedProcess, PlannedLog>> steps;
+  std::optional<std::chrono::nanoseconds> run_for;
+  std::chrono::nanoseconds sigterm_after = std::chrono::seconds(5);
+  std::chrono::nanoseconds sigkill_after = std::chrono::seconds(5);
+
+  [[nodiscard]] std::size_t process_count() const;
+};
+
+void print_plan(std::ostream& out, const Plan& plan);
+
+}  // namespace sluice::launch

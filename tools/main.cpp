@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+#include <sluice/error.hpp>
+
+#include "commands/commands.hpp"
+#include "launch/launch_command.hpp"
+
+namespace {
+
+using sluice::commands::Common;
+using Command = std::function<int()>;
+
+void add_common(CLI::App& app, Common& common) {
+  app.add_option("--config", common.config_files, "YAML files that say which domain (default: environment or domain 0)");
+  app.add_flag("--json", common.json, "Print JSON");
+}
+
+void add_node(CLI::App& app, Common& common, Command& command) {
+  auto* node = app.add_subcommand("node", "Nodes of the domain")->require_subcommand(1);
+  auto* list = node->add_subcommand("list", "Print the fully qualified name of every living node");
+  static bool count = false;
+  list->add_flag("-c,--count-nodes", count, "Print only how many there are");
+  add_common(*list, common);
+  list->callback([&] { command = [&] { return sluice::commands::node_list(common, count); }; });
+}
+
+void add_topic(CLI::App& app, Common& common, Command& command) {
+  auto* topic = app.add_subcommand("topic", "Topics of the domain")->require_subcommand(1);
+  auto* list = topic->add_subcommand("list", "Print the name of every topic that has an endpoint");
+  static sluice::commands::TopicListOptions options;
+  list->add_flag("-t,--show-types", options.types, "Also print the type");
+  list->add_flag("-v,--verbose", options.verbose, "Print publishers and subscribers, with their numbers");
+  list->add_flag("-c,--count-topics", options.count_only, "Print only how many there are");
+  add_common(*list, common);
+  list->callback([&] { command = [&] { return sluice::commands::topic_list(common, options); }; });
+}
+
+void add_config(CLI::App& app, Common& common, Command& command) {
+  auto* config = app.add_subcommand("config", "Configuration files")->require_subcommand(1);
+  static std::vector<std::string> files;
+  static std::vector<std::string> topics;
+
+  auto* check = config->add_subcommand("check", "Say whether files can be used, or what is wrong and where");
+  check->add_option("FILE", files, "YAML files, later ones override earlier ones")->required();
+  check->add_flag("--json", common.json, "Print JSON");
+  check->callback([&] { command = [&] { return sluice::commands::config_check(common, files); }; });
+
+  auto* show = config->add_subcommand("show", "Print every resolved value and where it came from");
+  show->add_option("FILE", files, "YAML files (default: none, so defaults and environment)");
+  show->add_option("--topic", topics, "Only these topics; also ones that no file mentions");
+  show->add_flag("--json", common.json, "Print JSON");
+  show->callback([&] { command = [&] { return sluice::commands::config_show(common, files, topics); }; });
+}
+
+void add_plugin(CLI::App& app, Common& common, Command& command) {
+  auto* plugin = app.add_subcommand("plugin", "Transports")->require_subcommand(1);
+  auto* list = plugin->add_subcommand("list", "Print name, version, path and traits of every transport; exit code 1 if "
+                                              "one cannot be used");
+  add_common(*list, common);
+  list->callback([&] { command = [&] { return sluice::commands::plugin_list(common); }; });
+}
+
+void add_shm(CLI::App& app, Common& common, Command& command) {
+  auto* shm = app.add_subcommand("shm", "The domain's files in shared memory")->require_subcommand(1);
+  auto* list = shm->add_subcommand("list", "Print every file, its bytes, and whether a living process uses it");
+  add_common(*list, common);
+  list->callback([&] { command = [&] { return sluice::commands::shm_list(common); }; });
+  auto* clean = shm->add_subcommand("clean", "Remove what dead processes left; living ones are not disturbed");
+  add_common(*clean, common);
+  clean->callback([&] { command = [&] { return sluice::commands::shm_clean(common); }; });
+}
+
+void add_launch(CLI::App& app, Command& command) {
+  static sluice::launch::Options options;
+  auto* launch = app.add_subcommand("launch", "Start the processes of a launch file and watch over them");
+  launch->add_option("FILE", options.file, "Launch file")->required();
+  launch->add_option("ASSIGNMENT", options.assignments, "Values for the file's arguments, NAME:=VALUE");
+  launch->add_flag("--check", options.check, "Only check the file");
+  launch->add_flag("-p,--print", options.print, "Only print what would be started");
+  launch->add_flag("-s,--show-args", options.show_args, "Only print the file's arguments");
+  launch->callback([&] { command = [] { return sluice::launch::run(options); }; });
+}
+
+constexpr int kUsage = 2;
+
+/// The words of the command line that name no subcommand, with the nearest one that exists; empty when all do.
+/// CLI11 alone would say "a subcommand is required" to `sluice topic lst`.
+std::string unknown_command(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* current = &app;
+  std::string words = "sluice";
+  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+    const auto subcommands = current->get_subcommands([](const CLI::App*) { return true; });
+    if (subcommands.empty()) return {};
+    std::vector<std::string> names;
+    for (const CLI::App* subcommand : subcommands) names.push_back(subcommand->get_name());
+    const auto found = std::find(names.begin(), names.end(), argv[i]);
+    if (found == names.end()) {
+      return "there is no command '" + words + " " + argv[i] + "'" + sluice::did_you_mean(argv[i], names);
+    }
+    current = subcommands[static_cast<std::size_t>(found - names.begin())];
+    words += " " + current->get_name();
+  }
+  return {};
+}
+
+int fail(const std::string& message) {
+  std::fprintf(stderr, "sluice: %s\n", message.c_str());
+  return kUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Sluice: publish/subscribe over shared memory for the processes of one host"};
+  app.set_version_flag("--version", "sluice " SLUICE_VERSION);
+  app.require_subcommand(1);
+  Common common;
+  Command command;
+  add_launch(app, command);
+  add_topic(app, common, command);
+  add_node(app, common, command);
+  add_config(app, common, command);
+  add_plugin(app, common, command);
+  add_shm(app, common, command);
+  if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) return fail(unknown);
+  try {
+    app.parse(argc, argv);
+    return command();
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  }
+}

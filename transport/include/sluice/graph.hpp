@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <sluice/config.hpp>
+#include <sluice/export.hpp>
+#include <sluice/qos.hpp>
+
+namespace sluice {
+
+/// Counts of latencies by half octaves: bucket b holds [64 ns * 2^(b/2), 64 ns * 2^((b+1)/2)).
+struct SLUICE_EXPORT LatencyHistogram {
+  static constexpr std::size_t kBuckets = 56;
+  std::array<std::uint32_t, kBuckets> counts{};
+
+  [[nodiscard]] static std::size_t bucket(std::int64_t ns) noexcept;
+  /// The upper edge, in ns, of the bucket that holds the given share (0..1) of all; 0 when there are none.
+  [[nodiscard]] std::int64_t percentile(double share) const noexcept;
+  [[nodiscard]] std::uint64_t total() const noexcept;
+  /// What was counted since `earlier`.
+  [[nodiscard]] LatencyHistogram since(const LatencyHistogram& earlier) const noexcept;
+};
+
+enum class EndpointKind : std::uint8_t { publisher, subscription };
+
+/// A publisher or a subscription of some process, as its record in shared memory says.
+struct EndpointInfo {
+  EndpointKind kind{};
+  std::string node;       ///< Fully qualified.
+  std::string topic;      ///< Fully qualified.
+  std::string type;       ///< Empty: undeclared bytes.
+  std::string transport;
+  Reliability reliability{};
+  std::uint32_t depth = 0;
+  std::uint64_t messages = 0;  ///< Published or received.
+  std::uint64_t bytes = 0;
+  std::uint64_t lost = 0;
+  std::uint64_t skipped = 0;
+  std::uint64_t queued = 0;
+  std::uint64_t timeouts = 0;  ///< Publications that timed out.
+  LatencyHistogram latency;    ///< Subscriptions: publication to take, sampled.
+};
+
+/// A process of the domain.
+struct ProcessInfo {
+  std::int64_t pid = 0;
+  std::string executable;
+  std::uint64_t heartbeat = 0;  ///< Bumped by the control thread.
+  std::uint64_t progress = 0;   ///< Bumped by the executor.
+  std::vector<std::string> nodes;
+  std::vector<EndpointInfo> endpoints;
+};
+
+/// What is in a domain now: complete at first look, read from shared memory, also while every process is stopped.
+struct GraphSnapshot {
+  std::vector<ProcessInfo> processes;  ///< Living ones, sorted by pid.
+  std::vector<std::string> problems;   ///< Files that are no usable records, with reasons.
+};
+
+/// Reads the graph. Disturbs nobody and needs no process of its own in the domain.
+[[nodiscard]] SLUICE_EXPORT GraphSnapshot read_graph(const DomainSettings& domain);
+
+/// Removes what dead processes left in the domain's directory, and the directory itself when it is empty. How many files.
+SLUICE_EXPORT std::size_t remove_leftovers(const Config& config);
+
+}  // namespace sluice

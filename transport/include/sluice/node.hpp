@@ -1,0 +1,145 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <spdlog/logger.h>
+
+#include <sluice/executor.hpp>
+#include <sluice/export.hpp>
+#include <sluice/node_options.hpp>
+#include <sluice/publisher.hpp>
+#include <sluice/subscription.hpp>
+
+namespace sluice {
+
+namespace detail {
+struct NodeImpl;
+struct TimerState;
+}  // namespace detail
+
+/// A timer of a node. Dropping the handle changes nothing; cancel ends it.
+class SLUICE_EXPORT Timer {
+ public:
+  void cancel() noexcept;
+
+ private:
+  friend class Node;
+  explicit Timer(std::shared_ptr<detail::TimerState> state) : state_(std::move(state)) {}
+  std::shared_ptr<detail::TimerState> state_;
+};
+
+/// A participant of the graph: publishes and subscribes under one name.
+///
+/// Everything that opens something may throw Error. Use one thread per node, except where noted; several nodes share a
+/// thread through one Executor.
+class SLUICE_EXPORT Node {
+ public:
+  /// Joins the domain. Throws Error for a bad name, an unusable runtime directory, full shared memory.
+  explicit Node(std::string name, NodeOptions options = {});
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  [[nodiscard]] const std::string& name() const noexcept;                  ///< "imu_filter"
+  [[nodiscard]] const std::string& fully_qualified_name() const noexcept;  ///< "/robot/imu_filter"
+  [[nodiscard]] const NodeOptions& options() const noexcept;
+
+  /// Opens a topic for publishing messages of type T. Transport and QoS come from the configuration.
+  template <FixedMessage T>
+  [[nodiscard]] Publisher<T> advertise(std::string_view topic) {
+    return Publisher<T>(open_publisher(topic, {TypeName<T>::value(), sizeof(T)}));
+  }
+
+  /// Opens a topic for publishing messages of variable size; `type` says what the bytes mean, if anything.
+  [[nodiscard]] BytesPublisher advertise_bytes(std::string_view topic, std::string type = "") {
+    return BytesPublisher(open_publisher(topic, {std::move(type), 0}));
+  }
+
+  /// Calls `callback(const T&)` or `callback(const T&, const MessageInfo&)` in the thread that spins.
+  template <FixedMessage T, typename Callback>
+  [[nodiscard]] Subscription<T> subscribe(std::string_view topic, Callback callback) {
+    return Subscription<T>(
+        open_subscription(topic, {TypeName<T>::value(), sizeof(T)},
+                          [this, call = std::move(callback)](const TakenMessage& message) mutable {
+                            if (message.size != sizeof(T)) return report_size(message.size, sizeof(T));
+                            const T& value = *reinterpret_cast<const T*>(message.data);
+                            if constexpr (std::is_invocable_v<Callback&, const T&, const MessageInfo&>) {
+                              call(value, message.info);
+                            } else {
+                              call(value);
+                            }
+                          }));
+  }
+
+  /// A subscription to take from.
+  template <FixedMessage T>
+  [[nodiscard]] Subscription<T> subscribe(std::string_view topic) {
+    return Subscription<T>(open_subscription(topic, {TypeName<T>::value(), sizeof(T)}, {}));
+  }
+
+  /// Calls `callback(std::span<const std::byte>)` or with a MessageInfo as second argument.
+  template <typename Callback>
+  [[nodiscard]] BytesSubscription subscribe_bytes(std::string_view topic, Callback callback, std::string type = "") {
+    return BytesSubscription(
+        open_subscription(topic, {std::move(type), 0}, [call = std::move(callback)](const TakenMessage& message) mutable {
+          const std::span<const std::byte> bytes{message.data, message.size};
+          if constexpr (std::is_invocable_v<Callback&, std::span<const std::byte>, const MessageInfo&>) {
+            call(bytes, message.info);
+          } else {
+            call(bytes);
+          }
+        }));
+  }
+
+  [[nodiscard]] BytesSubscription subscribe_bytes(std::string_view topic) {
+    return BytesSubscription(open_subscription(topic, {"", 0}, {}));
+  }
+
+  /// Calls `callback` every `period`, first after one period. A callback that runs late does not make up for missed calls.
+  Timer every(std::chrono::nanoseconds period, std::function<void()> callback);
+
+  /// The parameter's value from --param, or `otherwise`. Throws Error when the text is no T.
+  template <typename T>
+  [[nodiscard]] T parameter(const std::string& name, T otherwise) const {
+    const auto found = options().parameters.find(name);
+    if (found == options().parameters.end()) return otherwise;
+    if constexpr (std::is_same_v<T, std::string>) {
+      return found->second;
+    } else {
+      T value{};
+      std::istringstream text(found->second);
+      if (!(text >> std::boolalpha >> value) || !(text >> std::ws).eof()) refuse_parameter(name, found->second);
+      return value;
+    }
+  }
+
+  /// Logs to stderr with the node's name. Any thread.
+  [[nodiscard]] spdlog::logger& log() const noexcept;
+
+  /// Spins this node alone until shutdown(), SIGINT or SIGTERM. Not for nodes that were added to an Executor.
+  void spin();
+  bool spin_for(std::chrono::nanoseconds duration);
+
+  /// Ends spin, of the executor that this node was added to as well. Any thread; also from a callback.
+  void shutdown() noexcept;
+
+ private:
+  friend class Executor;
+
+  [[nodiscard]] std::shared_ptr<detail::PublisherCore> open_publisher(std::string_view topic, MessageType type);
+  [[nodiscard]] std::shared_ptr<detail::SubscriptionCore> open_subscription(
+      std::string_view topic, MessageType type, detail::SubscriptionCore::Callback callback);
+  void report_size(std::size_t found, std::size_t expected) const noexcept;
+  [[noreturn]] void refuse_parameter(const std::string& name, const std::string& value) const;
+  [[nodiscard]] Executor& own_executor();
+
+  std::unique_ptr<detail::NodeImpl> impl_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,204 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <sluice/export.hpp>
+#include <sluice/topic_spec.hpp>
+#include <sluice/transport.hpp>
+#include <sluice/type_name.hpp>
+
+namespace sluice {
+
+namespace detail {
+
+class Runtime;
+struct EndpointStatistics;
+
+/// What every subscription is made of. With a callback it is driven by one executor; without, by the thread that takes.
+class SLUICE_EXPORT SubscriptionCore {
+ public:
+  using Callback = std::function<void(const TakenMessage&)>;
+
+  SubscriptionCore(std::shared_ptr<Runtime> runtime, TopicSpec spec, std::size_t node_entry, Callback callback);
+  ~SubscriptionCore();
+  SubscriptionCore(const SubscriptionCore&) = delete;
+  SubscriptionCore& operator=(const SubscriptionCore&) = delete;
+
+  /// Takes at most `most` messages and calls the callback for each; how many there were. Executor only.
+  std::size_t dispatch(std::size_t most);
+
+  /// As Reader::arm, after bringing the published statistics up to date.
+  [[nodiscard]] std::optional<WaitFor> arm() noexcept;
+
+  [[nodiscard]] std::optional<TakenMessage> take() noexcept;
+  [[nodiscard]] std::optional<TakenMessage> take_for(std::chrono::nanoseconds timeout) noexcept;
+  void release(const TakenMessage& message) noexcept { reader_->release(message); }
+
+  /// After this no callback runs any more; waits for one that is running in another thread.
+  void close() noexcept;
+  [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+  [[nodiscard]] bool wait_for_publishers(std::uint32_t count, std::chrono::nanoseconds timeout) const;
+  [[nodiscard]] const TopicSpec& spec() const noexcept { return spec_; }
+  [[nodiscard]] Reader& reader() const noexcept { return *reader_; }
+  [[nodiscard]] bool has_callback() const noexcept { return static_cast<bool>(callback_); }
+
+ private:
+  void account(const TakenMessage& message) noexcept;
+  void publish_statistics() noexcept;
+
+  std::shared_ptr<Runtime> runtime_;
+  TopicSpec spec_;
+  Callback callback_;
+  std::unique_ptr<Reader> reader_;
+  std::size_t entry_;
+  EndpointStatistics* statistics_;
+  std::uint64_t received_ = 0;
+  std::uint64_t bytes_ = 0;
+  bool idle_before_ = true;
+  std::atomic<bool> closed_{false};
+  std::mutex dispatching_;  ///< Held by the executor during a batch.
+  std::atomic<std::thread::id> dispatcher_{};
+};
+
+/// A message that is given back when it goes out of scope.
+class TakenGuard {
+ public:
+  TakenGuard(std::shared_ptr<SubscriptionCore> subscription, TakenMessage message) noexcept
+      : subscription_(std::move(subscription)), message_(message) {}
+  TakenGuard(TakenGuard&& other) noexcept = default;
+  TakenGuard& operator=(TakenGuard&& other) noexcept {
+    std::swap(subscription_, other.subscription_);
+    std::swap(message_, other.message_);
+    return *this;
+  }
+  ~TakenGuard() {
+    if (subscription_) subscription_->release(message_);
+  }
+  [[nodiscard]] const TakenMessage& message() const noexcept { return message_; }
+  [[nodiscard]] bool valid() const noexcept { return subscription_->reader().valid(message_); }
+
+ private:
+  std::shared_ptr<SubscriptionCore> subscription_;
+  TakenMessage message_;
+};
+
+}  // namespace detail
+
+/// A received T. On reliable topics it is the publisher's memory itself, and holding it holds publishers back when the
+/// topic is full. Movable; use it in the thread that took it.
+template <FixedMessage T>
+class Message {
+ public:
+  [[nodiscard]] const T& operator*() const noexcept { return *reinterpret_cast<const T*>(guard_.message().data); }
+  [[nodiscard]] const T* operator->() const noexcept { return &**this; }
+  [[nodiscard]] const MessageInfo& info() const noexcept { return guard_.message().info; }
+  /// False once the subscription was evicted for holding publishers up: the memory may be somebody else's.
+  [[nodiscard]] bool valid() const noexcept { return guard_.valid(); }
+
+ private:
+  template <FixedMessage U>
+  friend class Subscription;
+  explicit Message(detail::TakenGuard guard) noexcept : guard_(std::move(guard)) {}
+  detail::TakenGuard guard_;
+};
+
+/// As Message, for variable sizes.
+class BytesMessage {
+ public:
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return {guard_.message().data, guard_.message().size};
+  }
+  [[nodiscard]] const MessageInfo& info() const noexcept { return guard_.message().info; }
+  [[nodiscard]] bool valid() const noexcept { return guard_.valid(); }
+
+ private:
+  friend class BytesSubscription;
+  explicit BytesMessage(detail::TakenGuard guard) noexcept : guard_(std::move(guard)) {}
+  detail::TakenGuard guard_;
+};
+
+/// What typed and untyped subscriptions share. Movable; the topic is left by the destructor, after which no callback runs.
+class SubscriptionBase {
+ public:
+  SubscriptionBase(SubscriptionBase&&) noexcept = default;
+  SubscriptionBase& operator=(SubscriptionBase&& other) noexcept {
+    std::swap(core_, other.core_);
+    return *this;
+  }
+  ~SubscriptionBase() {
+    if (core_) core_->close();
+  }
+
+  [[nodiscard]] const std::string& topic() const noexcept { return core_->spec().name; }
+
+  /// The books. Call it in the thread that takes, or in which the executor spins.
+  [[nodiscard]] ReaderStats stats() const noexcept { return core_->reader().stats(); }
+
+  [[nodiscard]] std::uint32_t publisher_count() const { return core_->reader().writer_count(); }
+
+  /// Blocks until `count` publishers are there; false after `timeout` or when the process was asked to end.
+  [[nodiscard]] bool wait_for_publishers(std::uint32_t count, std::chrono::nanoseconds timeout) const {
+    return core_->wait_for_publishers(count, timeout);
+  }
+
+ protected:
+  explicit SubscriptionBase(std::shared_ptr<detail::SubscriptionCore> core) noexcept : core_(std::move(core)) {}
+  std::shared_ptr<detail::SubscriptionCore> core_;
+};
+
+/// Receives messages of a fixed type. Made by Node::subscribe. take is for subscriptions without a callback.
+template <FixedMessage T>
+class Subscription : public SubscriptionBase {
+ public:
+  /// The next message, or nothing. Never blocks. Messages that are no T are dropped and logged.
+  [[nodiscard]] std::optional<Message<T>> take() { return wrap([&] { return core_->take(); }); }
+
+  /// As take, but waits for a message for at most `timeout`.
+  [[nodiscard]] std::optional<Message<T>> take_for(std::chrono::nanoseconds timeout) {
+    return wrap([&] { return core_->take_for(timeout); });
+  }
+
+ private:
+  friend class Node;
+  using SubscriptionBase::SubscriptionBase;
+
+  template <typename Take>
+  std::optional<Message<T>> wrap(Take take) {
+    while (auto taken = take()) {
+      detail::TakenGuard guard(core_, *taken);
+      if (taken->size == sizeof(T)) return Message<T>(std::move(guard));
+    }
+    return std::nullopt;
+  }
+};
+
+/// Receives messages of any size. Made by Node::subscribe_bytes.
+class BytesSubscription : public SubscriptionBase {
+ public:
+  [[nodiscard]] std::optional<BytesMessage> take() { return wrap(core_->take()); }
+  [[nodiscard]] std::optional<BytesMessage> take_for(std::chrono::nanoseconds timeout) {
+    return wrap(core_->take_for(timeout));
+  }
+
+ private:
+  friend class Node;
+  using SubscriptionBase::SubscriptionBase;
+
+  std::optional<BytesMessage> wrap(const std::optional<TakenMessage>& taken) {
+    if (!taken) return std::nullopt;
+    return BytesMessage(detail::TakenGuard(core_, *taken));
+  }
+};
+
+}  // namespace sluice

@@ -1,0 +1,161 @@
+#include "control/process_record.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <sluice/shm/process_identity.hpp>
+
+namespace sluice::detail {
+
+namespace {
+
+constexpr std::size_t kEntriesPerStep = 32;
+constexpr int kMostAttempts = 100;
+
+template <std::size_t N>
+void store_text(std::array<char, N>& field, const std::string& text) {
+  field.fill('\0');
+  text.copy(field.data(), N - 1);
+}
+
+shm::UnnamedSegment create_segment(const std::string& directory, const std::string& path, const shm::Access& access) {
+  const std::size_t first = kRecordEntriesOffset + kEntriesPerStep * sizeof(RecordEntry);
+  for (int attempt = 0;; ++attempt) {
+    shm::ensure_directory(directory, access);
+    try {
+      return shm::UnnamedSegment::create({"process record", path, kRecordSize, first, access});
+    } catch (const SystemError& error) {
+      // The last process to leave removes the empty directory; it may do so between our two calls.
+      if (error.code() != ENOENT || attempt == kMostAttempts) throw;
+    }
+  }
+}
+
+}  // namespace
+
+ProcessRecord::ProcessRecord(const std::string& directory, const shm::Access& access) {
+  const shm::ProcessIdentity self = shm::ProcessIdentity::self();
+  const std::string base = directory + "/" + std::to_string(self.pid) + "-" + std::to_string(self.start_time);
+  // Two containers that share the directory can have equal pids and start times; then the name gets a number.
+  for (int number = 0; number < kMostAttempts; ++number) {
+    path_ = base + (number == 0 ? "" : "-" + std::to_string(number)) + ".process";
+    auto segment = create_segment(directory, path_, access);
+    segment.write_header(shm::SegmentKind::process_record, kRecordVersion);
+    auto& header = *segment.mapping().at<RecordHeader>(0);
+    header.pid = static_cast<std::uint64_t>(self.pid);
+    header.start_time = self.start_time;
+    store_text(header.executable, self.executable);
+    lock_ = shm::FileLock::reopen(segment.fd(), "the process record");
+    if (!lock_.try_lock_exclusive(kOwnerByte)) throw Error("the new process record is locked by somebody else");
+    if (!segment.link()) continue;
+    mapping_ = segment.take_mapping();
+    fd_ = segment.take_fd();
+    reserved_entries_ = kEntriesPerStep;
+    return;
+  }
+  throw Error("there are already " + std::to_string(kMostAttempts) + " process records named '" + base + "*'");
+}
+
+ProcessRecord::~ProcessRecord() {
+  if (lock_.usable()) ::unlink(path_.c_str());  // in a forked child the record is its parent's
+}
+
+std::size_t ProcessRecord::free_entry() {
+  if (!free_.empty()) {
+    const std::size_t entry = free_.back();
+    free_.pop_back();
+    return entry;
+  }
+  const std::size_t entry = header().used.load_relaxed();
+  if (entry == kMaxRecordEntries) {
+    throw Error("this process has " + std::to_string(kMaxRecordEntries) +
+                " nodes, publishers and subscriptions, the most that fit into its record; use several processes");
+  }
+  if (entry == reserved_entries_) {
+    shm::reserve_space(fd_.get(), kRecordEntriesOffset + entry * sizeof(RecordEntry),
+                       kEntriesPerStep * sizeof(RecordEntry), "process record", path_);
+    reserved_entries_ += kEntriesPerStep;
+  }
+  header().used.store_release(entry + 1);
+  return entry;
+}
+
+/// SYNC record: as a seqlock; if we die in the middle the version stays odd and readers leave the entry out.
+template <typename Fill>
+std::size_t ProcessRecord::fill_entry(EntryKind kind, Fill fill) {
+  const std::lock_guard lock(mutex_);
+  const std::size_t index = free_entry();
+  RecordEntry& entry = entry_at(index);
+  const std::uint64_t odd = entry.version.load_relaxed() | 1U;
+  entry.version.store_relaxed(odd);
+  shm::fence_release();
+  fill(entry);
+  entry.kind.store_relaxed(static_cast<std::uint32_t>(kind));
+  entry.version.store_release(odd + 1);
+  return index;
+}
+
+std::size_t ProcessRecord::add_node(const std::string& fully_qualified_name) {
+  return fill_entry(EntryKind::node, [&](RecordEntry& entry) { store_text(entry.name, fully_qualified_name); });
+}
+
+std::size_t ProcessRecord::add_endpoint(EntryKind kind, std::size_t node_entry, const TopicSpec& spec) {
+  return fill_entry(kind, [&](RecordEntry& entry) {
+    entry.node_entry = static_cast<std::uint32_t>(node_entry);
+    entry.depth = spec.qos.depth;
+    entry.reliability = static_cast<std::uint32_t>(spec.qos.reliability);
+    store_text(entry.name, spec.name);
+    store_text(entry.type, spec.type.name);
+    store_text(entry.transport, spec.transport);
+    EndpointStatistics& statistics = entry.statistics;
+    for (auto* word : {&statistics.messages, &statistics.bytes, &statistics.lost, &statistics.skipped,
+                       &statistics.queued, &statistics.timeouts}) {
+      word->store_relaxed(0);
+    }
+    for (auto& count : statistics.latency) count.store_relaxed(0);
+  });
+}
+
+void ProcessRecord::remove(std::size_t index) noexcept {
+  const std::lock_guard lock(mutex_);
+  RecordEntry& entry = entry_at(index);
+  const std::uint64_t odd = entry.version.load_relaxed() | 1U;
+  entry.version.store_relaxed(odd);
+  shm::fence_release();
+  entry.kind.store_relaxed(static_cast<std::uint32_t>(EntryKind::free));
+  entry.version.store_release(odd + 1);
+  try {
+    free_.push_back(index);
+  } catch (const std::bad_alloc&) {
+    // The entry stays unused.
+  }
+}
+
+bool remove_dead_record(const std::string& path) {
+  try {
+    auto attached = shm::attach_segment(path, shm::SegmentKind::process_record, kRecordVersion, kRecordEntriesOffset,
+                                        shm::MapMode::read_only);
+    const bool ours = attached.ok() || attached.outcome == shm::AttachOutcome::wrong_version;
+    if (!ours) return false;
+    auto lock = shm::FileLock::open(path);
+    struct stat locked {};
+    struct stat named {};
+    if (!lock.try_lock_exclusive(kOwnerByte) || ::fstat(lock.fd(), &locked) != 0) return false;
+    if (::lstat(path.c_str(), &named) != 0 || named.st_ino != locked.st_ino) return false;
+    return ::unlink(path.c_str()) == 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool record_owner_lives(const std::string& path) {
+  try {
+    return shm::FileLock::open(path, true).held_by_other(kOwnerByte);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace sluice::detail

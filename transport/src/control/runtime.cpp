@@ -1,0 +1,108 @@
+#include "control/runtime.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+
+#include <spdlog/spdlog.h>
+
+#include <sluice/graph.hpp>
+
+namespace sluice::detail {
+
+namespace {
+
+constexpr std::chrono::seconds kHeartbeatPeriod{1};
+
+/// Starts a thread that no signal is delivered to: they are for the threads of the program.
+template <typename Body>
+std::thread start_without_signals(Body body) {
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread(std::move(body));
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+void remove_if_empty(const std::string& directory) { ::rmdir(directory.c_str()); }
+
+TransportContext context_of(const Config& config) {
+  return {config.domain().directory(), {config.domain().mode, config.domain().group}};
+}
+
+}  // namespace
+
+std::shared_ptr<Runtime> Runtime::join(const Config& config) {
+  static std::mutex mutex;
+  static std::map<std::pair<std::string, pid_t>, std::weak_ptr<Runtime>> runtimes;
+  const std::lock_guard lock(mutex);
+  // By process too: a forked child's inherited presence is its parent's.
+  std::weak_ptr<Runtime>& entry = runtimes[{config.domain().directory(), ::getpid()}];
+  if (auto runtime = entry.lock()) return runtime;
+  auto runtime = std::make_shared<Runtime>(config);
+  entry = runtime;
+  return runtime;
+}
+
+Runtime::Runtime(const Config& config)
+    : runtime_dir_(config.domain().runtime_dir),
+      context_(context_of(config)),
+      transports_(config.domain().plugin_path) {
+  for (const PluginInfo& plugin : transports_.plugins()) {
+    if (!plugin.error.empty()) spdlog::warn("plugin '{}' {}", plugin.path, plugin.error);
+  }
+  shm::ensure_directory(runtime_dir_, context_.access);
+  record_ = std::make_unique<ProcessRecord>(context_.directory, context_.access);
+  sweep(transports_, context_);
+  beat();
+  thread_ = start_without_signals([this] { control_.run(); });
+}
+
+Runtime::~Runtime() {
+  control_.stop();
+  thread_.join();
+  record_.reset();
+  remove_if_empty(context_.directory);
+  remove_if_empty(runtime_dir_);
+}
+
+void Runtime::beat() {
+  record_->beat();
+  heartbeat_.expires_after(kHeartbeatPeriod);
+  heartbeat_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) beat();
+  });
+}
+
+bool Runtime::first_mention(const std::string& topic) {
+  const std::lock_guard lock(mutex_);
+  return mentioned_.insert(topic).second;
+}
+
+std::size_t sweep(TransportRegistry& transports, const TransportContext& context) {
+  std::size_t removed = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(context.directory, error)) {
+    if (entry.path().extension() == ".process" && remove_dead_record(entry.path().string())) ++removed;
+  }
+  for (const std::string& name : transports.names()) removed += transports.get(name).remove_leftovers(context);
+  return removed;
+}
+
+}  // namespace sluice::detail
+
+namespace sluice {
+
+std::size_t remove_leftovers(const Config& config) {
+  TransportRegistry transports(config.domain().plugin_path);
+  const std::size_t removed = detail::sweep(transports, detail::context_of(config));
+  detail::remove_if_empty(config.domain().directory());
+  detail::remove_if_empty(config.domain().runtime_dir);
+  return removed;
+}
+
+}  // namespace sluice

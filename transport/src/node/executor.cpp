@@ -1,0 +1,162 @@
+#include <sluice/executor.hpp>
+
+#include <algorithm>
+
+#include "node/node_impl.hpp"
+#include "node/signals.hpp"
+
+namespace sluice {
+
+namespace {
+
+/// One busy topic lets the others have their turn after this many messages.
+constexpr std::size_t kBatch = 32;
+
+}  // namespace
+
+Executor::Executor() : impl_(std::make_unique<detail::ExecutorImpl>()) {}
+
+Executor::~Executor() {
+  const std::lock_guard lock(impl_->mutex);
+  for (detail::NodeImpl* node : impl_->nodes) {
+    const std::lock_guard node_lock(node->mutex);
+    node->executor = nullptr;
+  }
+}
+
+void Executor::add(Node& node) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    const std::lock_guard node_lock(node.impl_->mutex);
+    if (node.impl_->executor != nullptr && node.impl_->executor != this) {
+      throw Error("node '" + node.impl_->fully_qualified_name +
+                  "' belongs to another executor already (spin() gives it one of its own); remove it there first");
+    }
+    node.impl_->executor = this;
+    impl_->nodes.push_back(node.impl_.get());
+  }
+  impl_->changed = true;
+  impl_->wait_set.interrupt();
+}
+
+void Executor::remove(Node& node) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    const std::lock_guard node_lock(node.impl_->mutex);
+    impl_->nodes.erase(std::remove(impl_->nodes.begin(), impl_->nodes.end(), node.impl_.get()), impl_->nodes.end());
+    node.impl_->executor = nullptr;
+  }
+  impl_->changed = true;
+  impl_->wait_set.interrupt();
+}
+
+namespace detail {
+
+void ExecutorImpl::refresh() {
+  if (!changed.exchange(false)) return;
+  subscriptions.clear();
+  timers.clear();
+  runtime = nullptr;
+  handles_signals = false;
+  const std::lock_guard lock(mutex);
+  for (NodeImpl* node : nodes) {
+    const std::lock_guard node_lock(node->mutex);
+    runtime = node->runtime.get();
+    handles_signals = handles_signals || node->options.handle_signals;
+    std::erase_if(node->subscriptions, [](const auto& weak) { return weak.expired(); });
+    std::erase_if(node->timers, [](const auto& timer) { return timer->cancelled.load(); });
+    for (const auto& weak : node->subscriptions) {
+      if (auto subscription = weak.lock(); subscription && !subscription->closed()) {
+        subscriptions.push_back(std::move(subscription));
+      }
+    }
+    timers.insert(timers.end(), node->timers.begin(), node->timers.end());
+  }
+  if (handles_signals) handle_termination_signals();
+}
+
+bool ExecutorImpl::run_due_timers() {
+  bool ran = false;
+  for (const auto& timer : timers) {
+    const std::int64_t now = shm::monotonic_ns();
+    if (timer->cancelled || timer->due_ns > now) continue;
+    // Calls that were missed are left out, but the rhythm is kept.
+    const std::int64_t period = std::max<std::int64_t>(1, timer->period.count());
+    timer->due_ns += period * ((now - timer->due_ns) / period + 1);
+    timer->callback();
+    ran = true;
+  }
+  return ran;
+}
+
+bool ExecutorImpl::run_ready() {
+  if (runtime != nullptr) runtime->record().progress();
+  bool ran = run_due_timers();
+  for (const auto& subscription : subscriptions) {
+    if (ended()) break;
+    if (subscription->closed()) {
+      changed = true;
+      continue;
+    }
+    if (subscription->dispatch(kBatch) != 0) ran = true;
+  }
+  return ran;
+}
+
+shm::Deadline ExecutorImpl::next_timer() const noexcept {
+  shm::Deadline next = shm::Deadline::never();
+  for (const auto& timer : timers) {
+    if (!timer->cancelled) next = earlier(next, shm::Deadline::at(timer->due_ns));
+  }
+  return next;
+}
+
+void ExecutorImpl::sleep(shm::Deadline until) {
+  entries.clear();
+  shm::Deadline deadline = earlier(until, next_timer());
+  for (const auto& subscription : subscriptions) {
+    const auto wait = subscription->arm();
+    if (!wait) return;  // a message came
+    if (wait->word != nullptr) entries.push_back({wait->word, wait->expected});
+    deadline = earlier(deadline, shm::Deadline::after(wait->at_most));
+  }
+  wait_set.wait(entries, deadline);
+}
+
+bool ExecutorImpl::spin_until(shm::Deadline until) {
+  const SignalWatch watch(wait_set);
+  refresh();
+  while (!ended()) {
+    if (until.passed()) return true;
+    refresh();
+    if (!run_ready() && !ended() && !changed) sleep(until);
+  }
+  return false;
+}
+
+}  // namespace detail
+
+void Executor::spin() { (void)impl_->spin_until(shm::Deadline::never()); }
+
+bool Executor::spin_for(std::chrono::nanoseconds duration) {
+  return impl_->spin_until(shm::Deadline::after(duration));
+}
+
+bool Executor::spin_once(std::chrono::nanoseconds timeout) {
+  const detail::SignalWatch watch(impl_->wait_set);
+  impl_->refresh();
+  if (impl_->ended()) return false;
+  if (impl_->run_ready()) return true;
+  impl_->sleep(shm::Deadline::after(timeout));
+  impl_->refresh();
+  return !impl_->ended() && impl_->run_ready();
+}
+
+void Executor::shutdown() noexcept {
+  impl_->stopped = true;
+  impl_->wait_set.interrupt();
+}
+
+bool Executor::is_shut_down() const noexcept { return impl_->stopped; }
+
+}  // namespace sluice

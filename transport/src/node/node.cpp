@@ -1,0 +1,171 @@
+#include <sluice/node.hpp>
+
+#include <cstdlib>
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "node/node_impl.hpp"
+
+namespace sluice {
+
+namespace {
+
+std::shared_ptr<spdlog::logger> make_logger(const std::string& name) {
+  static const auto sink = [] {
+    auto made = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+    made->set_pattern("[%H:%M:%S.%e] [%^%l%$] [%n] %v");
+    return made;
+  }();
+  auto logger = std::make_shared<spdlog::logger>(name, sink);
+  if (const char* level = std::getenv("SLUICE_LOG_LEVEL")) logger->set_level(spdlog::level::from_str(level));
+  return logger;
+}
+
+/// Fills in what the program knows about a topic, and refuses where it contradicts the configuration.
+TopicSpec complete_spec(TopicSpec spec, const MessageType& type, const std::string& node) {
+  if (!type.name.empty()) {
+    if (!spec.type.name.empty() && spec.type.name != type.name) {
+      throw ConfigError(spec.origin("type"), "topic '" + spec.name + "': type is '" + spec.type.name +
+                                                 "' in the configuration, but node '" + node + "' uses '" + type.name +
+                                                 "'; change one of them");
+    }
+    spec.type.name = type.name;
+  }
+  spec.type.fixed_size = type.fixed_size;
+  if (type.fixed_size == 0) return spec;
+  if (spec.origins.count("max_size") == 0) {
+    spec.max_size = type.fixed_size;
+  } else if (spec.max_size < type.fixed_size) {
+    throw ConfigError(spec.origin("max_size"), "topic '" + spec.name + "': max_size is " +
+                                                   std::to_string(spec.max_size) + " bytes, but type '" + type.name +
+                                                   "' has " + std::to_string(type.fixed_size) + " bytes; raise max_size");
+  }
+  return spec;
+}
+
+}  // namespace
+
+void Timer::cancel() noexcept { state_->cancelled = true; }
+
+Node::Node(std::string name, NodeOptions options) : impl_(std::make_unique<detail::NodeImpl>()) {
+  impl_->name = options.name.empty() ? std::move(name) : options.name;
+  check_node_name(impl_->name);
+  impl_->ns = normalize_namespace(options.ns);
+  impl_->fully_qualified_name = fully_qualified_node_name(impl_->ns, impl_->name);
+  impl_->options = std::move(options);
+  impl_->logger = make_logger(impl_->fully_qualified_name);
+  impl_->runtime = detail::Runtime::join(impl_->options.config);
+  impl_->record_entry = impl_->runtime->record().add_node(impl_->fully_qualified_name);
+}
+
+Node::~Node() {
+  Executor* executor = nullptr;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    executor = impl_->executor;
+  }
+  if (executor != nullptr) executor->remove(*this);
+  impl_->runtime->record().remove(impl_->record_entry);
+}
+
+const std::string& Node::name() const noexcept { return impl_->name; }
+const std::string& Node::fully_qualified_name() const noexcept { return impl_->fully_qualified_name; }
+const NodeOptions& Node::options() const noexcept { return impl_->options; }
+spdlog::logger& Node::log() const noexcept { return *impl_->logger; }
+
+void detail::NodeImpl::notify() {
+  const std::lock_guard lock(mutex);
+  if (executor == nullptr) return;
+  executor->impl_->changed = true;
+  executor->impl_->wait_set.interrupt();
+}
+
+namespace {
+
+TopicSpec resolve(detail::NodeImpl& node, std::string_view topic, const MessageType& type) {
+  const std::string name = resolve_topic_name(topic, node.ns, node.name, node.options.remaps);
+  TopicSpec spec = complete_spec(node.options.config.topic(name), type, node.fully_qualified_name);
+  node.runtime->transports().check(spec);
+  if (!node.options.config.mentions(name) && node.runtime->first_mention(name)) {
+    node.logger->info("topic '{}' is not configured: transport {}, depth {}, best_effort", name, spec.transport,
+                      spec.qos.depth);
+  }
+  return spec;
+}
+
+}  // namespace
+
+std::shared_ptr<detail::PublisherCore> Node::open_publisher(std::string_view topic, MessageType type) {
+  return std::make_shared<detail::PublisherCore>(impl_->runtime, resolve(*impl_, topic, type), impl_->record_entry);
+}
+
+std::shared_ptr<detail::SubscriptionCore> Node::open_subscription(std::string_view topic, MessageType type,
+                                                                  detail::SubscriptionCore::Callback callback) {
+  const bool driven = static_cast<bool>(callback);
+  auto core = std::make_shared<detail::SubscriptionCore>(impl_->runtime, resolve(*impl_, topic, type),
+                                                         impl_->record_entry, std::move(callback));
+  if (driven) {
+    {
+      const std::lock_guard lock(impl_->mutex);
+      impl_->subscriptions.push_back(core);
+    }
+    impl_->notify();
+  }
+  return core;
+}
+
+Timer Node::every(std::chrono::nanoseconds period, std::function<void()> callback) {
+  if (period.count() <= 0) throw Error("node '" + impl_->fully_qualified_name + "': a timer's period must be positive");
+  auto state = std::make_shared<detail::TimerState>();
+  state->period = period;
+  state->callback = std::move(callback);
+  state->due_ns = shm::monotonic_ns() + period.count();
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->timers.push_back(state);
+  }
+  impl_->notify();
+  return Timer(std::move(state));
+}
+
+void Node::report_size(std::size_t found, std::size_t expected) const noexcept {
+  // One line a second: a publisher of the wrong type can be fast.
+  const std::int64_t now = shm::monotonic_ns();
+  if (now - impl_->last_size_report_ns < 1'000'000'000) return;
+  impl_->last_size_report_ns = now;
+  impl_->logger->error("dropped a message of {} bytes on a topic whose type has {} bytes; another program publishes "
+                       "something else there", found, expected);
+}
+
+void Node::refuse_parameter(const std::string& parameter_name, const std::string& value) const {
+  throw Error("node '" + impl_->fully_qualified_name + "': parameter '" + parameter_name + "' has the value '" + value +
+              "', which is not of its type");
+}
+
+Executor& Node::own_executor() {
+  if (!impl_->own_executor) {
+    impl_->own_executor = std::make_unique<Executor>();
+    impl_->own_executor->add(*this);
+  }
+  return *impl_->own_executor;
+}
+
+void Node::spin() { own_executor().spin(); }
+bool Node::spin_for(std::chrono::nanoseconds duration) { return own_executor().spin_for(duration); }
+
+void Node::shutdown() noexcept {
+  try {
+    Executor* executor = nullptr;
+    {
+      const std::lock_guard lock(impl_->mutex);
+      executor = impl_->executor;
+    }
+    if (executor == nullptr) executor = &own_executor();  // a spin that comes later returns at once
+    executor->shutdown();
+  } catch (...) {
+    // Out of memory or a broken mutex: nothing sensible is left to do in a noexcept function.
+  }
+}
+
+}  // namespace sluice

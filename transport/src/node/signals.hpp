@@ -1,0 +1,23 @@
+#pragma once
+
+#include <sluice/shm/wait_set.hpp>
+
+namespace sluice::detail {
+
+/// Installs handlers for SIGINT and SIGTERM that make signal_received() true and interrupt every watched wait set. The
+/// second signal has its default effect, so that a process that hangs in a callback can still be ended by Ctrl-C.
+void handle_termination_signals();
+
+/// While it lives, a termination signal interrupts `set`.
+class SignalWatch {
+ public:
+  explicit SignalWatch(shm::WaitSet& set);
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+ private:
+  std::size_t slot_;
+};
+
+}  // namespace sluice::detail

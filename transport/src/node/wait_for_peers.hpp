@@ -1,0 +1,23 @@
+#pragma once
+
+#include <chrono>
+#include <thread>
+
+#include <sluice/executor.hpp>
+#include <sluice/shm/deadline.hpp>
+
+namespace sluice::detail {
+
+/// Looks every few milliseconds; peers come and go rarely and this is no hot path.
+template <typename Condition>
+bool wait_for_peers(Condition condition, std::chrono::nanoseconds timeout) {
+  constexpr std::chrono::milliseconds kPeriod{5};
+  const shm::Deadline deadline = shm::Deadline::after(timeout);
+  while (!condition()) {
+    if (deadline.passed() || signal_received()) return false;
+    std::this_thread::sleep_for(kPeriod);
+  }
+  return true;
+}
+
+}  // namespace sluice::detail
