@@ -69,8 +69,10 @@ class Launch:
         path.write_text(yaml)
         environment = {**os.environ, TAG: self.tag, **(env or {})}
         popen.setdefault("stdout", subprocess.PIPE)
-        self.process = subprocess.Popen([SLUICE, "launch", "demo.yaml", *args], stderr=subprocess.PIPE, env=environment,
-                                        cwd=directory, stdin=subprocess.DEVNULL, **popen)
+        self.stderr = pathlib.Path(directory, self.tag)
+        with open(self.stderr, "wb") as stderr:
+            self.process = subprocess.Popen([SLUICE, "launch", "demo.yaml", *args], stderr=stderr, env=environment,
+                                            cwd=directory, stdin=subprocess.DEVNULL, **popen)
         self.pid = self.process.pid
         self.chunks = []
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -95,6 +97,10 @@ class Launch:
         wait_until(lambda: self.output.count(text) >= count, f"{text!r} in\n{self.output[-2000:]}")
         return self
 
+    def wait_for_error(self, text):
+        wait_until(lambda: text in self.stderr.read_text(), text + " on stderr")
+        return self
+
     def send(self, number):
         os.kill(self.pid, number)
         return self
@@ -106,8 +112,6 @@ class Launch:
         if self.reader.ident:
             self.reader.join(PATIENCE)
         self.process.stdout.close()
-        self.errors = self.process.stderr.read().decode()
-        self.process.stderr.close()
         return code
 
     def supervisor(self):
@@ -288,8 +292,7 @@ class Output(LaunchTest):
     def test_a_reader_that_stalls_does_not_stop_supervision(self):
         self.script("flood", "exec yes")
         run = self.launch(["cmd: ./flood", "cmd: sleep 1, required: true"], read=False)
-        told = run.process.stderr.fileno()
-        wait_until(lambda: b"waiting for the reader of stdout" in os.read(told, 4096), "a word")
+        run.wait_for_error("all processes have ended; waiting for the reader of stdout (Ctrl-C leaves)")
         memory = pathlib.Path("/proc", str(run.supervisor()), "status").read_text()
         self.assertLess(int(re.search(r"VmHWM:\s+(\d+) kB", memory)[1]), 100000)
         self.assertEqual(run.send(signal.SIGINT).end(), 0)
@@ -466,9 +469,9 @@ class Survivors(LaunchTest):
         self.assertEqual(run.send(signal.SIGKILL).end(), -9)
 
     def test_guard_killed_while_nobody_reads(self):
-        self.script("flood", "yes | head -c 2000000")
+        self.script("flood", "yes | head -c 200000")
         run = self.launch(["cmd: ./flood"], read=False)
-        wait_until(lambda: b"waiting for the reader" in os.read(run.process.stderr.fileno(), 4096), "a word")
+        run.wait_for_error("waiting for the reader of stdout")
         self.assertEqual(run.send(signal.SIGKILL).end(), -9)
 
     def test_killed_guard_and_supervisor(self):

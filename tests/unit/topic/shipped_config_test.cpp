@@ -58,7 +58,7 @@ TEST_CASE("defaults.yaml loads, and its defaults are the defaults") {
   CHECK(spec.timestamps == plain.timestamps);
   CHECK(config.domain().domain == Config{}.domain().domain);
   CHECK(config.domain().mode == Config{}.domain().mode);
-  CHECK(config.topic("/example/command").qos.history == 1);
+  CHECK(config.topic("/example/command").qos.reliability == Reliability::reliable);
 }
 
 TEST_CASE("defaults.yaml shows every key") {

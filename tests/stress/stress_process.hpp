@@ -1,0 +1,49 @@
+#pragma once
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+#include <vector>
+
+#include "stress/stress_support.hpp"
+#include "support/child_process.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace sluice::stress {
+
+/// A child that can be waited for without blocking, so that the controller stays the watchdog.
+struct Child {
+  Child(std::uint32_t i, const std::function<int()>& body) : process(body), index(i) {}
+
+  /// Whether it has ended; then `code` says how.
+  bool ended() {
+    if (!done) {
+      siginfo_t info{};
+      if (::waitid(P_PID, static_cast<id_t>(process.pid()), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+        code = process.wait();
+        done = true;
+      }
+    }
+    return done;
+  }
+
+  test::ChildProcess process;
+  std::uint32_t index;
+  bool done = false;
+  int code = -1;
+};
+
+inline bool all_ended(std::vector<Child>& children, const Options& options) {
+  return test::eventually(
+      [&] {
+        bool all = true;
+        for (Child& child : children) all = child.ended() && all;
+        return all;
+      },
+      std::chrono::seconds{options.watchdog});
+}
+
+}  // namespace sluice::stress
