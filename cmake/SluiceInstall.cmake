@@ -8,4 +8,5 @@ install(FILES ${PROJECT_BINARY_DIR}/sluice-config.cmake ${PROJECT_BINARY_DIR}/sl
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sluice)
 install(EXPORT sluice-targets NAMESPACE sluice:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sluice)
 install(DIRECTORY transport/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY launch/ config/ DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice FILES_MATCHING PATTERN "*.yaml")
+# launch/ and config/ keep their names: launch files refer to ../config, here as in the source tree.
+install(DIRECTORY launch config DESTINATION ${CMAKE_INSTALL_DATADIR}/sluice FILES_MATCHING PATTERN "*.yaml")

@@ -1,5 +1,6 @@
 #include "slick/raw_ring.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace sluice::slick {
@@ -68,16 +69,19 @@ bool RawRing::overtaken(std::uint64_t index) const noexcept {
   return reserved_index(header().reserved.load_relaxed()) + kReservationSlack > index + capacity_;
 }
 
-/// Goes on at the oldest message that is still there; `reserved` itself is always a message boundary.
+/// Goes on at the oldest message that is still there and that this reader has not had; `reserved` itself is always a
+/// message boundary.
 void RawRing::resync(Cursor& cursor, std::uint64_t reserved) const noexcept {
   std::uint64_t target = reserved;
-  for (std::uint64_t k = reserved > capacity_ ? reserved - capacity_ : 0; k < reserved; ++k) {
+  const std::uint64_t oldest = reserved > capacity_ ? reserved - capacity_ : 0;
+  for (std::uint64_t k = std::max(cursor.next, oldest); k < reserved; ++k) {
     if (slot(k).data_index.load_relaxed() == k) {
       target = k;
       break;
     }
   }
-  if (target > cursor.next) cursor.lost += target - cursor.next;
+  if (target <= cursor.next) return;
+  cursor.lost += target - cursor.next;
   cursor.next = target;
 }
 
@@ -87,13 +91,15 @@ void RawRing::resync(Cursor& cursor, std::uint64_t reserved) const noexcept {
 //  3. the slot was never used or is of an earlier lap: nothing, or pending if R > c.
 //  4. a value that does not belong into this slot: a wrap marker if it is plausible, else half-written: nothing yet.
 //  5. a message at v >= c; if v > c we were lapped: resync. Its size must keep it inside the array.
-//  6. after the copy: overtaken, or the slot changed: discard, resync.
+//  6. after the copy: overtaken: discard, resync. The slot changed although nobody overtook us: a late producer of an
+//     earlier lap took it back (hazard H3); look again, and the message is pending until the hole timer.
 // A segment full of nonsense could send us round for ever: after kMostRounds the answer is "pending".
 RawRing::Read RawRing::read(Cursor& cursor, std::vector<std::byte>& out, std::uint64_t& index) const {
   for (int round = 0; round < kMostRounds; ++round) {
     const std::uint64_t c = cursor.next;
     const std::uint64_t r = reserved();
     if (r < c) {
+      cursor.before_reset += c;
       cursor.next = 0;
       continue;
     }
@@ -117,10 +123,11 @@ RawRing::Read RawRing::read(Cursor& cursor, std::vector<std::byte>& out, std::ui
     }
     out.resize(n * element_size_);
     std::memcpy(out.data(), element(v), out.size());
-    if (overtaken(v) || slot(c).data_index.load_relaxed() != v) {
+    if (overtaken(v)) {
       resync(cursor, reserved());
       continue;
     }
+    if (slot(c).data_index.load_relaxed() != v) continue;
     index = v;
     cursor.next = v + n;
     return Read::message;

@@ -161,7 +161,9 @@ std::optional<WaitFor> RawReader::arm() noexcept {
 ReaderStats RawReader::stats() const noexcept {
   ReaderStats stats;
   stats.joined = joined_;
-  stats.reserved = ring_.reserved();
+  // Counted on over resets. What was reserved before a reset and not read is gone from the format, and from the books;
+  // until the reader has noticed the reset, `reserved` is behind its cursor.
+  stats.reserved = cursor_.before_reset + std::max(ring_.reserved(), cursor_.next);
   stats.received = received_;
   stats.lost = cursor_.lost;
   stats.skipped = cursor_.skipped;

@@ -117,9 +117,10 @@ TopicFile TopicFile::open(const TopicSpec& spec, const TopicOptions& options, co
     }
     // Refused while the last one out is just unlinking it: wait and look again.
     if (!lock.try_lock_shared(kLifetimeByte) || !is_linked(lock.fd())) continue;
-    check_agreement(*attached.mapping.at<TopicHeader>(0), spec);
     attached.fd.reset();
     result.adopt(std::move(attached), std::move(lock), path);
+    // After adopting: while we look we are in, and if everybody else leaves meanwhile, we are the last one out.
+    check_agreement(result.header(), spec);
     return result;
   }
   throw Error(what + ": its file '" + path + "' was locked by somebody else for " +
@@ -142,8 +143,13 @@ bool remove_dead_topic(const std::string& path) {
     auto lock = shm::FileLock::open(path);
     struct stat info {};
     if (::fstat(lock.fd(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
-    std::array<char, 8> magic{};
-    if (::pread(lock.fd(), magic.data(), magic.size(), 0) != 8 || magic != shm::kSegmentMagic) return false;
+    // Only what is plainly a topic, of whatever version: damaged files are for a person to look at.
+    shm::SegmentHeader header{};
+    if (::pread(lock.fd(), &header, sizeof header, 0) != sizeof header || header.magic != shm::kSegmentMagic ||
+        header.kind != static_cast<std::uint32_t>(shm::SegmentKind::topic) ||
+        header.size != static_cast<std::uint64_t>(info.st_size)) {
+      return false;
+    }
     if (!lock.try_lock_exclusive(kLifetimeByte) || !name_means(path, info.st_ino)) return false;
     return ::unlink(path.c_str()) == 0;
   } catch (const Error&) {

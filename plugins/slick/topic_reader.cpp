@@ -85,6 +85,7 @@ std::optional<TakenMessage> TopicReader::take() noexcept {
     const std::uint64_t stamp = cell.stamp.load_acquire();
     if (stamp == stamp_message(next_)) {
       empty_takes_ = 0;
+      if (!file_.reliable() && !have_copy_buffer()) return std::nullopt;
       auto message = file_.reliable() ? take_in_place(cell) : take_copy(cell);
       if (message) return message;
     } else if (stamp == stamp_jump(next_)) {
@@ -111,14 +112,21 @@ std::optional<TakenMessage> TopicReader::take_in_place(Cell& cell) noexcept {
   return deliver(TopicFile::payload(cell), cell, next_);
 }
 
-std::optional<TakenMessage> TopicReader::take_copy(Cell& cell) noexcept {
-  if (free_copies_.empty()) {
-    auto* memory = new (std::nothrow) std::byte[kCellHeader + file_.geometry().max_payload];
-    if (memory == nullptr) return std::nullopt;
-    free_copies_.push_back(copies_.size());
-    copies_.emplace_back(memory);
-    free_copies_.reserve(copies_.size());
+/// A free buffer for a copy, made if there is none. False: no memory; the message stays where it is.
+bool TopicReader::have_copy_buffer() noexcept {
+  if (!free_copies_.empty()) return true;
+  try {
+    copies_.reserve(copies_.size() + 1);
+    free_copies_.reserve(copies_.size() + 1);  // so that release needs no memory
+    copies_.push_back(std::make_unique_for_overwrite<std::byte[]>(kCellHeader + file_.geometry().max_payload));
+  } catch (const std::bad_alloc&) {
+    return false;
   }
+  free_copies_.push_back(copies_.size() - 1);
+  return true;
+}
+
+std::optional<TakenMessage> TopicReader::take_copy(Cell& cell) noexcept {
   const std::uint64_t handle = free_copies_.back();
   std::byte* copy = copies_[handle].get();
   std::memcpy(copy, &cell, kCellHeader);
@@ -239,9 +247,11 @@ bool TopicReader::look_for_trouble() noexcept {
 void TopicReader::repair_hole(std::uint64_t position) noexcept {
   Cell& cell = file_.cell(position);
   std::uint64_t stamp = cell.stamp.load_acquire();
+  // Published since we looked: fencing its owner now would unmake a message that everybody can have.
+  if (stamp >= stamp_message(position)) return;
   fence_writers(file_, [&](std::uint64_t h) { return h == position; });
-  // Forwards only, and only from what we saw: a publication that came first wins.
-  if (stamp < stamp_message(position)) cell.stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
+  // Only from what we saw: a publication that came first wins.
+  cell.stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
   if (file_.control().doorbell.waiting()) file_.control().doorbell.ring();
 }
 

@@ -35,6 +35,7 @@ class TopicReader final : public Reader {
   [[nodiscard]] bool evicted() const noexcept;
   [[nodiscard]] bool intact(std::uint64_t position) const noexcept;
   [[nodiscard]] std::optional<TakenMessage> take_in_place(Cell& cell) noexcept;
+  [[nodiscard]] bool have_copy_buffer() noexcept;
   [[nodiscard]] std::optional<TakenMessage> take_copy(Cell& cell) noexcept;
   [[nodiscard]] TakenMessage deliver(const std::byte* data, const Cell& header, std::uint64_t handle) noexcept;
   void skip() noexcept;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <thread>
 
 #include "slick/books.hpp"
 
@@ -15,6 +16,7 @@ namespace {
 constexpr std::size_t kMostLoans = 64;
 constexpr std::chrono::milliseconds kLongestSpaceSleep{20};  // a dead reader wakes nobody: look for it this often
 constexpr int kSpinsBeforeSleep = 200;
+constexpr std::chrono::milliseconds kQuarantineNap{1};  // between looks whether a stopped publisher went on
 
 }  // namespace
 
@@ -101,9 +103,13 @@ PublishResult TopicWriter::publish_copy(std::span<const std::byte> payload, std:
 //  2. position == horizon: the slow path. best_effort always gets on; reliable may have to wait, and may give up.
 //  3. the grant went to another producer: the INTENT meant nothing; once more with the position found.
 //  4. granted, but the cell is quarantined: a stopped owner may still store into it. Leave a jump there, once more.
+//  5. a whole lap of quarantined cells: every place is in the hands of somebody who is stopped. As when the topic is full:
+//     best_effort gives up at once, reliable after max_blocking_time.
 std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
   TopicControl& control = file_.control();
   std::uint64_t position = control.reserved.load_relaxed();
+  std::uint64_t jumps = 0;
+  shm::Deadline give_up = shm::Deadline::never();
   for (;;) {
     if (position >= horizon_) {
       refresh_horizon();
@@ -125,6 +131,11 @@ std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
       file_.cell(position).stamp.raise_to_acq_rel(stamp_jump(position));
       entry_->record.store_release(kRecordIdle);
       ++position;
+      if (++jumps % file_.geometry().capacity != 0) continue;
+      if (control.doorbell.waiting()) control.doorbell.ring();  // readers have a lap of jumps to pass
+      if (jumps == file_.geometry().capacity) give_up = shm::Deadline::after(max_blocking_time_);
+      if (!file_.reliable() || give_up.passed()) return std::nullopt;
+      std::this_thread::sleep_for(kQuarantineNap);
       continue;
     }
     return position;
@@ -179,24 +190,26 @@ bool TopicWriter::wait_for_room() noexcept {
     // SYNC space: arm is seq_cst and precedes the scan; readers publish their cursor by exchange, then look at the bit.
     const std::uint32_t value = file_.control().space.arm();
     if (advance_horizon(file_)) return true;
+    // Before the deadline is looked at: a publisher that may not wait at all must get past a dead reader too.
+    if (deal_with_slowest_reader()) continue;
     if (deadline.passed()) return false;
-    deal_with_slowest_reader();
     file_.control().space.sleep(value, earlier(deadline, shm::Deadline::after(kLongestSpaceSleep)));
   }
 }
 
-void TopicWriter::deal_with_slowest_reader() noexcept {
+/// Takes the place from the reader that holds us up if it is dead or stopped; whether it did.
+bool TopicWriter::deal_with_slowest_reader() noexcept {
   const SlowestReader slowest = slowest_reader(file_);
-  if (!slowest.found()) return;
-  if (reclaim_reader_if_dead(file_, slowest.entry)) return;
+  if (!slowest.found()) return false;
+  if (reclaim_reader_if_dead(file_, slowest.entry)) return true;
   const std::int64_t now = shm::monotonic_ns();
   if (stall_.entry != slowest.entry || stall_.cursor != slowest.cursor) {
     stall_ = {slowest.entry, slowest.cursor, now};
-    return;
+    return false;
   }
-  if (now - stall_.since_ns < options_.evict_after.count()) return;
+  if (now - stall_.since_ns < options_.evict_after.count()) return false;
   auto active = static_cast<std::uint32_t>(EntryState::active);
-  file_.reader(slowest.entry)
+  return file_.reader(slowest.entry)
       .state.compare_exchange_seq_cst(active, static_cast<std::uint32_t>(EntryState::evicted));
 }
 

@@ -35,7 +35,7 @@ class TopicWriter final : public Writer {
   [[nodiscard]] std::optional<std::uint64_t> reserve() noexcept;
   [[nodiscard]] bool make_room() noexcept;
   [[nodiscard]] bool wait_for_room() noexcept;
-  void deal_with_slowest_reader() noexcept;
+  bool deal_with_slowest_reader() noexcept;
   void refresh_horizon() noexcept;
   void find_standing_fences() noexcept;
   [[nodiscard]] bool is_quarantined(std::uint64_t position) noexcept;

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -200,8 +201,8 @@ class Endings(LaunchTest):
         for code, expected in ((5, 5), (130, 0), (139, 139)):
             with self.subTest(code):
                 up = os.path.join(self.directory, f"up{code}")
-                self.python("a", f"import signal, sys\nsignal.signal(2, lambda *_: sys.exit({code}))\n"
-                                 f"open('{up}', 'w')\nwhile True: signal.pause()")
+                self.python("a", f"import signal, sys, time\nsignal.signal(2, lambda *_: sys.exit({code}))\n"
+                                 f"open('{up}', 'w')\nwhile True: time.sleep(0.01)")
                 self.script("b", f"until [ -e {up} ]; do sleep 0.01; done")
                 self.assertEqual(self.launch(["cmd: ./a", "cmd: ./b, required: true"]).end(), expected)
 
@@ -289,6 +290,13 @@ class Output(LaunchTest):
         run.wait_for("[a-1] late")
         self.assertEqual(run.send(signal.SIGINT).end(), 130)
 
+    def test_output_up_to_the_end_comes_before_the_end(self):
+        # The pipe stays open, so that only the end of the process can finish the line.
+        self.script("a", "sleep 100000 & printf partial")
+        run = self.launch(["cmd: ./a"])
+        self.assertEqual(run.end(), 0)
+        self.assertIn("[a-1] partial\n[INFO] [launch]: [a-1]: process has finished cleanly", run.output)
+
     def test_a_reader_that_stalls_does_not_stop_supervision(self):
         self.script("flood", "exec yes")
         run = self.launch(["cmd: ./flood", "cmd: sleep 1, required: true"], read=False)
@@ -301,8 +309,8 @@ class Output(LaunchTest):
         self.assertEqual(run.send(signal.SIGINT).end(), 130)
 
     def test_a_reader_that_leaves_ends_the_launch_in_order(self):
-        self.python("a", "import signal, sys\nsignal.signal(2, lambda *_: (open('done', 'w'), sys.exit(0)))\n"
-                         "print('ready')\nwhile True: print('x'); signal.sigtimedwait([], 0.01)")
+        self.python("a", "import signal, sys, time\nsignal.signal(2, lambda *_: (open('done', 'w'), sys.exit(0)))\n"
+                         "print('ready')\nwhile True: print('x'); time.sleep(0.01)")
         run = self.launch(["cmd: ./a"], read=False)
         while b"ready" not in os.read(run.process.stdout.fileno(), 4096):
             pass
@@ -317,6 +325,10 @@ class Output(LaunchTest):
         run = self.launch(["cmd: ./a"], read=False, stdout=writing)
         os.close(writing)
         run.process.stdout = os.fdopen(reading, "rb")
+        # The reader waits for a full pipe (a page may be left over), so that the launcher has met EAGAIN.
+        buffered = bytearray(4)
+        wait_until(lambda: fcntl.ioctl(reading, termios.FIONREAD, buffered) == 0
+                   and int.from_bytes(buffered, sys.byteorder) > 60000, "a full pipe")
         run.reader.start()
         self.assertEqual(run.end(), 0)
         self.assertEqual(run.lines("a-1"), [str(i) for i in range(100000)])
@@ -327,7 +339,7 @@ class Output(LaunchTest):
 
         def own_terminal():
             os.setsid()
-            fcntl.ioctl(slave, 0x540E, 0)  # TIOCSCTTY
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
         run = self.launch(actions, read=False, stdout=slave, preexec_fn=own_terminal, pass_fds=[slave], env=env)
         os.close(slave)
@@ -390,6 +402,16 @@ class Children(LaunchTest):
                                             f"cwd {self.directory}/sub", f"env 1 {self.directory}"])
         self.assertEqual([re.sub(r"\s+", " ", line) for line in run.lines("b-2")],
                          ["SigBlk: 0000000000000000", "SigIgn: 0000000000000000"])
+
+    def test_signals_reach_the_process_group(self):
+        self.python("a", "import os, signal, time\nname, done = 'parent', []\n"
+                         "signal.signal(2, lambda *_: done.append(1))\n"
+                         "if os.fork() == 0: name = 'child'\n"
+                         "print('ready')\nwhile not done: time.sleep(0.01)\n"
+                         "os.write(1, f'{name} interrupted\\n'.encode())\nif name == 'parent': os.wait()")
+        run = self.launch(["cmd: ./a"]).wait_for("] ready", 2)
+        self.assertEqual(run.send(signal.SIGINT).end(), 130)
+        self.assertEqual(sorted(run.lines("a-1"))[:2], ["child interrupted", "parent interrupted"])
 
     def test_a_node_gets_its_settings_as_options(self):
         self.script("talker", 'for word; do echo "<$word>"; done')

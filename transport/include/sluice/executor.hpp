@@ -47,7 +47,10 @@ class SLUICE_EXPORT Executor {
   std::unique_ptr<detail::ExecutorImpl> impl_;
 };
 
-/// Whether SIGINT or SIGTERM arrived since a node of this process began to handle signals.
+/// Whether SIGINT or SIGTERM arrived since the first node of this process that handles signals was made.
 [[nodiscard]] SLUICE_EXPORT bool signal_received() noexcept;
+
+/// For loops that take instead of spinning: `while (sluice::ok()) ...`.
+[[nodiscard]] inline bool ok() noexcept { return !signal_received(); }
 
 }  // namespace sluice

@@ -18,7 +18,7 @@ struct SLUICE_EXPORT NodeOptions {
   std::vector<Remap> remaps;
   std::map<std::string, std::string> parameters;  ///< name -> value as written.
   std::vector<std::string> arguments;             ///< What from_args did not take; argv[0] is not among them.
-  bool handle_signals = true;                     ///< spin() ends at SIGINT and SIGTERM.
+  bool handle_signals = true;                     ///< SIGINT and SIGTERM end spin() and make ok() false.
 
   /// Takes --config FILE (repeatable), --name NAME, --ns NAMESPACE, --remap FROM:=TO, --param NAME:=VALUE, each also as
   /// --option=VALUE, and leaves the rest in `arguments`; "--" ends the options. Without --config the files in the

@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <map>
 
-#include <spdlog/spdlog.h>
-
 #include <sluice/graph.hpp>
+
+#include "control/log.hpp"
 
 namespace sluice::detail {
 
@@ -52,8 +52,9 @@ Runtime::Runtime(const Config& config)
     : runtime_dir_(config.domain().runtime_dir),
       context_(context_of(config)),
       transports_(config.domain().plugin_path) {
+  const auto log = make_logger("sluice");
   for (const PluginInfo& plugin : transports_.plugins()) {
-    if (!plugin.error.empty()) spdlog::warn("plugin '{}' {}", plugin.path, plugin.error);
+    if (!plugin.error.empty()) log->warn("plugin '{}' {}", plugin.path, plugin.error);
   }
   shm::ensure_directory(runtime_dir_, context_.access);
   record_ = std::make_unique<ProcessRecord>(context_.directory, context_.access);

@@ -72,7 +72,6 @@ void ExecutorImpl::refresh() {
     }
     timers.insert(timers.end(), node->timers.begin(), node->timers.end());
   }
-  if (handles_signals) handle_termination_signals();
 }
 
 bool ExecutorImpl::run_due_timers() {

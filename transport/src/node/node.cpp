@@ -1,26 +1,12 @@
 #include <sluice/node.hpp>
 
-#include <cstdlib>
-
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
-
+#include "control/log.hpp"
 #include "node/node_impl.hpp"
+#include "node/signals.hpp"
 
 namespace sluice {
 
 namespace {
-
-std::shared_ptr<spdlog::logger> make_logger(const std::string& name) {
-  static const auto sink = [] {
-    auto made = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-    made->set_pattern("[%H:%M:%S.%e] [%^%l%$] [%n] %v");
-    return made;
-  }();
-  auto logger = std::make_shared<spdlog::logger>(name, sink);
-  if (const char* level = std::getenv("SLUICE_LOG_LEVEL")) logger->set_level(spdlog::level::from_str(level));
-  return logger;
-}
 
 /// Fills in what the program knows about a topic, and refuses where it contradicts the configuration.
 TopicSpec complete_spec(TopicSpec spec, const MessageType& type, const std::string& node) {
@@ -54,7 +40,9 @@ Node::Node(std::string name, NodeOptions options) : impl_(std::make_unique<detai
   impl_->ns = normalize_namespace(options.ns);
   impl_->fully_qualified_name = fully_qualified_node_name(impl_->ns, impl_->name);
   impl_->options = std::move(options);
-  impl_->logger = make_logger(impl_->fully_qualified_name);
+  // From here on there is something to leave in order, also when the signal comes before spin.
+  if (impl_->options.handle_signals) detail::handle_termination_signals();
+  impl_->logger = detail::make_logger(impl_->fully_qualified_name);
   impl_->runtime = detail::Runtime::join(impl_->options.config);
   impl_->record_entry = impl_->runtime->record().add_node(impl_->fully_qualified_name);
 }
