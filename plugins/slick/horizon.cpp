@@ -58,6 +58,15 @@ std::uint32_t count_live_writers(const TopicFile& file) noexcept {
   return count;
 }
 
+bool owner_lives(const TopicFile& file, std::uint64_t position) noexcept {
+  for (std::uint32_t k = 0; k < file.geometry().max_writers; ++k) {
+    const std::uint64_t record = file.writer(k).record.load_acquire();
+    if (record_state(record) == RecordState::idle || record_position(record) != position) continue;
+    if (file.lock().held_by_other(file.writer_byte(k))) return true;
+  }
+  return false;
+}
+
 namespace {
 
 /// Runs `free_entry` under the entry's lock byte if nobody holds it. The lock is the right to change a dead owner's

@@ -44,6 +44,10 @@ struct SlowestReader {
 [[nodiscard]] std::uint32_t count_live_readers(const TopicFile& file) noexcept;
 [[nodiscard]] std::uint32_t count_live_writers(const TopicFile& file) noexcept;
 
+/// Whether the publisher that was granted `position` and has not published it still lives. Its record names the position
+/// from before the grant until after the publication; no such record means that its owner is gone.
+[[nodiscard]] bool owner_lives(const TopicFile& file, std::uint64_t position) noexcept;
+
 /// Frees an entry if its owner is dead; whether it did. Without locks to be had (after a fork) nobody is dead.
 bool reclaim_reader_if_dead(TopicFile& file, std::uint32_t entry) noexcept;
 bool reclaim_writer_if_dead(TopicFile& file, std::uint32_t entry) noexcept;

@@ -47,7 +47,7 @@ class SlickTransport final : public Transport {
       options.require_known({"segment", "element", "adopt", "hole_timeout"}, "a raw slick topic (one with 'segment')");
       (void)parse_raw_options(spec);
     } else {
-      options.require_known({"hole_timeout", "evict_after", "max_publishers", "max_subscribers"},
+      options.require_known({"hole_timeout", "stall_timeout", "evict_after", "max_publishers", "max_subscribers"},
                             "a slick topic without 'segment'");
       (void)plan_geometry(spec, parse_topic_options(spec));
     }
@@ -86,6 +86,7 @@ TopicOptions parse_topic_options(const TopicSpec& spec) {
   TopicOptions options;
   const OptionReader reader(spec);
   options.hole_timeout = reader.duration("hole_timeout", options.hole_timeout);
+  options.stall_timeout = reader.duration("stall_timeout", options.stall_timeout);
   options.evict_after = reader.duration("evict_after", options.evict_after);
   options.max_publishers = reader.number("max_publishers", options.max_publishers, 1, 4096);
   options.max_subscribers = reader.number("max_subscribers", options.max_subscribers, 1, 4096);

@@ -14,7 +14,8 @@ namespace sluice::slick {
 
 /// The slick transport's own options, checked and converted.
 struct TopicOptions {
-  std::chrono::nanoseconds hole_timeout = std::chrono::milliseconds{10};
+  std::chrono::nanoseconds hole_timeout = std::chrono::milliseconds{10};   ///< For the position of a dead publisher.
+  std::chrono::nanoseconds stall_timeout = std::chrono::seconds{1};        ///< For that of a living, stopped one.
   std::chrono::nanoseconds evict_after = std::chrono::seconds{5};
   std::uint32_t max_publishers = 64;
   std::uint32_t max_subscribers = 64;

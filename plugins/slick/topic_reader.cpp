@@ -234,9 +234,16 @@ bool TopicReader::look_for_trouble() noexcept {
   if (hole_ != next_) {
     hole_ = next_;
     hole_since_ns_ = now;
+    hole_look_ns_ = now + options_.hole_timeout.count();
     return false;
   }
-  if (now - hole_since_ns_ < options_.hole_timeout.count()) return false;
+  if (now < hole_look_ns_) return false;
+  // A publisher that is merely not running (preempted on a busy machine, throttled) gets more time than a dead one: giving
+  // its position up costs a message.
+  if (now - hole_since_ns_ < options_.stall_timeout.count() && owner_lives(file_, next_)) {
+    hole_look_ns_ = now + options_.hole_timeout.count();
+    return false;
+  }
   repair_hole(next_);
   hole_ = UINT64_MAX;
   return true;
@@ -266,8 +273,8 @@ std::optional<WaitFor> TopicReader::arm() noexcept {
   if (stamp >= stamp_message(next_) || look_for_trouble()) return std::nullopt;
   WaitFor wait{&file_.control().doorbell.word(), value, shm::kLongestSleep};
   if (hole_ == next_) {
-    const std::chrono::nanoseconds waited{shm::monotonic_ns() - hole_since_ns_};
-    wait.at_most = std::max(options_.hole_timeout - waited, std::chrono::nanoseconds{1000});
+    const std::chrono::nanoseconds left{hole_look_ns_ - shm::monotonic_ns()};
+    wait.at_most = std::max(left, std::chrono::nanoseconds{1000});
   }
   return wait;
 }

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# ./dev verify [campaign]: what takes too long for every change. Prints the time of each campaign; the first failure ends it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+campaign() {
+  local name=$1 started=$SECONDS
+  shift
+  printf '\n== %s\n' "$name"
+  "$@"
+  printf '== %s: %d s\n' "$name" $((SECONDS - started))
+}
+
+# 4 publishers, 4 subscriptions, a million checksummed messages, compared with the publishers' own logs.
+million() {
+  for kind in release asan; do
+    build/$kind/tests/ring_stress run --reliability reliable --writers 4 --readers 4 --messages 1000000
+    build/$kind/tests/ring_stress run --reliability best_effort --writers 4 --readers 4 --messages 1000000
+  done
+}
+
+# Kills, stops and restarts of publishers and subscriptions at random moments.
+crashes() {
+  for seed in $(seq 1 10); do
+    for reliability in reliable best_effort; do
+      build/release/tests/ring_stress crash --reliability $reliability --actions 300 --seed "$seed"
+    done
+  done
+  build/asan/tests/ring_stress crash --reliability reliable --actions 200 --seed 11
+}
+
+# kill -9 of a random process of the demo at a random moment, a hundred times.
+demo_kills() {
+  SLUICE_BIN=$PWD/build/release/bin/sluice SLUICE_SOURCE=$PWD SLUICE_BUILD=$PWD/build/release SLUICE_DEMO_KILLS=100 \
+    /usr/bin/python3 -B tests/e2e/demo_test.py
+}
+
+# Whatever depends on luck shows itself in a hundred runs.
+repeat() {
+  local program
+  for program in unit_shm unit_transport unit_node unit_slick; do
+    for run in $(seq 1 100); do
+      "build/release/tests/$program" >/tmp/sluice-verify.log 2>&1 || {
+        printf '%s failed in run %d:\n' "$program" "$run"
+        cat /tmp/sluice-verify.log
+        exit 1
+      }
+    done
+    printf '%s: 100 runs passed\n' "$program"
+  done
+}
+
+# The whole suite where there is no network at all, not even a loopback interface that is up.
+no_network() {
+  unshare --map-root-user --net ctest --test-dir build/release --output-on-failure
+}
+
+readonly all=(million crashes demo_kills repeat no_network)
+chosen=("${@:-${all[@]}}")
+for name in "${chosen[@]}"; do
+  if ! printf '%s\n' "${all[@]}" | grep -qx "$name"; then
+    printf "verify: there is no campaign '%s'; there are: %s\n" "$name" "${all[*]}" >&2
+    exit 2
+  fi
+done
+for name in "${chosen[@]}"; do campaign "$name" "$name"; done
+printf '\n== verified: %s\n' "${chosen[*]}"
