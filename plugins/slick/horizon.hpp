@@ -24,11 +24,12 @@ void fence_writers(TopicFile& file, Predicate fence) noexcept {
   for (std::uint32_t k = 0; k < file.geometry().max_writers; ++k) {
     WriterEntry& entry = file.writer(k);
     std::uint64_t record = entry.record.load_acquire();
-    const bool intent = record_state(record) == RecordState::intent && fence(record_position(record));
-    const bool fenced = record_state(record) == RecordState::fenced && fence(record_position(record));
-    const bool done = intent && entry.record.compare_exchange_seq_cst(record, record_fenced(record_position(record)));
-    // SYNC fence→grant. Also for a record that was fenced already: whoever fenced it may have died before this line.
-    if (done || fenced) file.control().fence_epoch.fetch_add_seq_cst(1);
+    if (record_state(record) == RecordState::idle || !fence(record_position(record))) continue;
+    const std::uint64_t wanted = record_fenced(record_position(record));
+    const bool fenced = record == wanted || entry.record.compare_exchange_seq_cst(record, wanted) || record == wanted;
+    // SYNC fence→grant. Also when somebody else fenced it, before us or in the moment of our CAS: whoever that was may be
+    // stopped or dead before this line, and we are about to rely on it.
+    if (fenced) file.control().fence_epoch.fetch_add_seq_cst(1);
   }
 }
 

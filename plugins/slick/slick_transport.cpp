@@ -1,6 +1,8 @@
 #include <sluice/plugin.hpp>
 #include <sluice/transport_options.hpp>
+#include <sluice/units.hpp>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "slick/raw_topic.hpp"
@@ -86,8 +88,14 @@ TopicOptions parse_topic_options(const TopicSpec& spec) {
   TopicOptions options;
   const OptionReader reader(spec);
   options.hole_timeout = reader.duration("hole_timeout", options.hole_timeout);
-  options.stall_timeout = reader.duration("stall_timeout", options.stall_timeout);
   options.evict_after = reader.duration("evict_after", options.evict_after);
+  options.stall_timeout = reader.duration("stall_timeout", options.stall_timeout);
+  if (!reader.has("stall_timeout")) options.stall_timeout = std::min(options.stall_timeout, options.evict_after / 2);
+  if (options.stall_timeout >= options.evict_after) {
+    reader.refuse("stall_timeout", format_duration(options.stall_timeout) + " is not shorter than evict_after (" +
+                                       format_duration(options.evict_after) +
+                                       "): a stopped publisher would get the readers evicted that wait for it");
+  }
   options.max_publishers = reader.number("max_publishers", options.max_publishers, 1, 4096);
   options.max_subscribers = reader.number("max_subscribers", options.max_subscribers, 1, 4096);
   return options;

@@ -38,8 +38,15 @@ class Agreement {
     refuse(key, ours, theirs);
   }
 
+  void require_option(const std::string& key, const std::string& theirs) const {
+    const auto option = spec_.options.find(key);
+    if (option == spec_.options.end() || option->second.value == theirs) return;
+    refuse(key, option->second.value, theirs);
+  }
+
   [[noreturn]] void refuse(const std::string& key, const std::string& ours, const std::string& theirs) const {
-    throw ConfigError(spec_.origin(key), "topic '" + spec_.name + "': " + key + " is '" + ours +
+    const auto option = spec_.options.find(key);
+    throw ConfigError(option == spec_.options.end() ? spec_.origin(key) : option->second.origin, "topic '" + spec_.name + "': " + key + " is '" + ours +
                                              "' here, but the topic was opened with '" + theirs + "' by " +
                                              std::string(load_text(header_.segment.creator)) + " (pid " +
                                              std::to_string(header_.segment.creator_pid) +
@@ -125,6 +132,8 @@ void check_agreement(const TopicHeader& header, const TopicSpec& spec) {
   agreement.require("depth", std::to_string(spec.qos.depth), std::to_string(header.depth));
   agreement.require("history", std::to_string(spec.qos.history), std::to_string(header.history));
   agreement.require("max_size", std::to_string(spec.max_size), std::to_string(header.max_payload));
+  agreement.require_option("max_publishers", std::to_string(header.max_writers));
+  agreement.require_option("max_subscribers", std::to_string(header.max_readers));
   if (spec.type.fixed_size > header.max_payload) {
     agreement.refuse("max_size", std::to_string(spec.type.fixed_size), std::to_string(header.max_payload));
   }

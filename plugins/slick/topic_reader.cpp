@@ -5,19 +5,12 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "slick/books.hpp"
 #include "slick/horizon.hpp"
 
 namespace sluice::slick {
-
-namespace {
-
-/// A polling reader looks for holes and for being lapped once in this many empty takes.
-constexpr std::uint32_t kEmptyTakesPerLook = 64;
-
-
-}  // namespace
 
 TopicReader::TopicReader(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context)
     : file_(TopicFile::open(spec, options, context)), options_(options) {
@@ -84,7 +77,6 @@ std::optional<TakenMessage> TopicReader::take() noexcept {
     __builtin_prefetch(reinterpret_cast<const std::byte*>(&cell) + shm::kCacheLine);
     const std::uint64_t stamp = cell.stamp.load_acquire();
     if (stamp == stamp_message(next_)) {
-      empty_takes_ = 0;
       if (!file_.reliable() && !have_copy_buffer()) return std::nullopt;
       auto message = file_.reliable() ? take_in_place(cell) : take_copy(cell);
       if (message) return message;
@@ -94,7 +86,7 @@ std::optional<TakenMessage> TopicReader::take() noexcept {
       fall_behind();
     } else {
       if (file_.reliable() && file_.control().space.waiting_relaxed()) publish_cursor();
-      if (++empty_takes_ % kEmptyTakesPerLook != 0 || !look_for_trouble()) return std::nullopt;
+      if (!time_to_look() || !look_for_trouble()) return std::nullopt;
     }
   }
 }
@@ -217,6 +209,13 @@ void TopicReader::publish_cursor() noexcept {
   entry_->cursor.exchange_seq_cst(oldest_);
   published_cursor_ = oldest_;
   if (file_.control().space.waiting()) file_.control().space.ring();
+}
+
+/// Looking costs the publishers a cache line, so a polling reader looks once in a tick of the coarse clock: spinning or
+/// polling rarely, it finds a hole in time.
+bool TopicReader::time_to_look() noexcept {
+  const std::int64_t tick = shm::monotonic_coarse_ns();
+  return std::exchange(last_look_ns_, tick) != tick;
 }
 
 /// Called when nothing is published at next_. True: something changed, look again.

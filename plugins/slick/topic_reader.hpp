@@ -42,6 +42,7 @@ class TopicReader final : public Reader {
   void fall_behind() noexcept;
   void mark_released(std::uint64_t position) noexcept;
   void publish_cursor() noexcept;
+  [[nodiscard]] bool time_to_look() noexcept;
   [[nodiscard]] bool look_for_trouble() noexcept;
   void repair_hole(std::uint64_t position) noexcept;
   void write_books() noexcept;
@@ -58,7 +59,7 @@ class TopicReader final : public Reader {
   std::vector<std::uint8_t> released_;  ///< By cell: whether a position in [oldest_, next_) was given back.
 
   std::uint64_t lost_before_next_ = 0;  ///< For MessageInfo::lost.
-  std::uint32_t empty_takes_ = 0;
+  std::int64_t last_look_ns_ = 0;
   std::uint64_t hole_ = UINT64_MAX;     ///< The granted but unpublished position we wait at,
   std::int64_t hole_since_ns_ = 0;      ///< since this time; we look at its owner
   std::int64_t hole_look_ns_ = 0;       ///< next at this time.

@@ -122,7 +122,7 @@ std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
     }
     // SYNC intent→grant: the record is stored before the CAS that grants (its release half), so whoever sees `reserved`
     // above a position sees its owner's INTENT. Dying here quarantines at worst a position nobody has.
-    entry_->record.store_relaxed(record_intent(position));
+    entry_->record.store_release(record_intent(position));
     if (!control.reserved.compare_exchange_acq_rel(position, position + 1)) continue;
     // SYNC horizon→data: with this fence every store into the cell comes after our load of the horizon, so a reader that
     // saw any of them, then fenced and looked at the horizon, finds it beyond the cell's previous lap.

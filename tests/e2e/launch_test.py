@@ -30,7 +30,7 @@ def wait_until(condition, what):
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError("still waiting for: " + what)
+            raise AssertionError("still waiting for: " + (what() if callable(what) else what))
         time.sleep(0.002)
 
 
@@ -96,7 +96,7 @@ class Launch:
         return re.findall(rf"^\[{label}\] (.*)$", self.output, re.M)
 
     def wait_for(self, text, count=1):
-        wait_until(lambda: self.output.count(text) >= count, f"{text!r} in\n{self.output[-2000:]}")
+        wait_until(lambda: self.output.count(text) >= count, lambda: f"{text!r} in\n{self.output[-2000:]}")
         return self
 
     def wait_for_error(self, text):
@@ -110,7 +110,7 @@ class Launch:
     def end(self):
         """The exit code, with nothing surviving."""
         code = self.process.wait(PATIENCE)
-        wait_until(lambda: not tagged(self.tag), f"the end of {tagged(self.tag)}\n{self.output[-2000:]}")
+        wait_until(lambda: not tagged(self.tag), lambda: f"the end of {tagged(self.tag)}\n{self.output[-2000:]}")
         if self.reader.ident:
             self.reader.join(PATIENCE)
         self.process.stdout.close()
@@ -406,7 +406,7 @@ class Children(LaunchTest):
         self.python("a", "import os, signal, time\nname, done = 'parent', []\n"
                          "signal.signal(2, lambda *_: done.append(1))\n"
                          "if os.fork() == 0: name = 'child'\n"
-                         "print('ready')\nwhile not done: time.sleep(0.01)\n"
+                         "os.write(1, b'ready\\n')\nwhile not done: time.sleep(0.01)\n"
                          "os.write(1, f'{name} interrupted\\n'.encode())\nif name == 'parent': os.wait()")
         run = self.launch(["cmd: ./a"]).wait_for("] ready", 2)
         self.assertEqual(run.send(signal.SIGINT).end(), 130)

@@ -36,7 +36,7 @@ Options parse(int argc, char** argv) {
   for (; i < argc; i += 2) {
     const std::string key = std::string(argv[i]).substr(0, 2) == "--" ? argv[i] + 2 : argv[i];
     const auto setting = settings.find(key);
-    if (setting == settings.end() || i + 1 == argc) throw std::invalid_argument("unknown or incomplete option --" + key);
+    if (setting == settings.end() || i + 1 == argc) throw std::invalid_argument("unknown or incomplete: --" + key);
     setting->second(argv[i + 1]);
   }
   if (options.max_size < sizeof(sluice::stress::Head)) throw std::invalid_argument("--max-size is at least 24");

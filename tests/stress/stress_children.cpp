@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 
@@ -10,6 +11,7 @@
 
 #include "slick/topic_reader.hpp"
 #include "slick/topic_writer.hpp"
+#include "stress/deadly_buffer.hpp"
 #include "stress/stress_support.hpp"
 
 namespace sluice::stress {
@@ -112,12 +114,20 @@ int write_messages(const Place& place, std::uint32_t index, std::uint64_t messag
   slick::TopicWriter writer(place.spec, slick::parse_topic_options(place.spec), {place.directory, {}});
   std::mt19937_64 random(place.options.seed * 1000 + index);
   std::vector<std::byte> buffer(place.options.max_size);
+  DeadlyBuffer deadly;
+  const bool mortal = place.options.mode == "crash" && index != 0;
   begin(shared);
   // The writer's sequence counts what was sent; a timeout does not raise it, so the message is composed anew.
   for (std::uint64_t sequence = 0; sequence < messages && shared.stop.load_relaxed() == 0;) {
     const std::size_t length = sizeof(Head) + random() % (place.options.max_size - sizeof(Head) + 1);
     PublishResult result{};
-    if (random() % 4 == 0) {
+    if (mortal && random() % 200 == 0) {
+      const std::size_t most = std::min<std::size_t>(length, 4096);
+      compose(deadly.bytes(most), index, sequence);
+      deadly.arm(random() % 2 == 0 ? SIGKILL : SIGSTOP);
+      count(log.begun);
+      result = writer.publish_copy(deadly.bytes(most), 1);
+    } else if (random() % 4 == 0) {
       const LoanedBuffer loan = writer.loan(length);
       if (loan.data == nullptr) return 3;
       compose({loan.data, length}, index, sequence);

@@ -22,12 +22,18 @@ struct Child {
   bool ended() {
     if (!done) {
       siginfo_t info{};
-      if (::waitid(P_PID, static_cast<id_t>(process.pid()), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+      const int flags = WEXITED | WNOHANG | WNOWAIT;
+      if (::waitid(P_PID, static_cast<id_t>(process.pid()), &info, flags) == 0 && info.si_pid != 0) {
         code = process.wait();
         done = true;
       }
     }
     return done;
+  }
+
+  /// Only while it has not been waited for: afterwards the number may be somebody else's.
+  void signal(int number) {
+    if (!ended()) process.kill(number);
   }
 
   test::ChildProcess process;

@@ -14,11 +14,12 @@ void check_reader(Verdict& verdict, const Options& options, const Shared& shared
   const std::string who = label(k);
   verdict.require(value(log.torn) == 0, who + "torn messages: " + std::to_string(value(log.torn)));
   verdict.require(value(log.disorder) == 0, who + "duplicated or reordered: " + std::to_string(value(log.disorder)));
-  verdict.require(value(log.queued) == 0, who + "the accounting equation is off by " + std::to_string(value(log.queued)));
-  verdict.require(value(log.received) == value(log.books_received), who + "its books count " +
-                      std::to_string(value(log.books_received)) + " received, it took " + std::to_string(value(log.received)));
-  verdict.require(value(log.lost) == value(log.lost_told) || value(log.lost) > value(log.lost_told),
-                  who + "told of more losses than are in its books");
+  verdict.require(value(log.queued) == 0,
+                  who + "the accounting equation is off by " + std::to_string(value(log.queued)));
+  verdict.require(value(log.received) == value(log.books_received),
+                  who + "its books count " + std::to_string(value(log.books_received)) + " received, it took " +
+                      std::to_string(value(log.received)));
+  verdict.require(value(log.lost_told) <= value(log.lost), who + "told of more losses than are in its books");
   // Positions that no message of a log ever had: jumps left in quarantined cells.
   const std::uint64_t granted = value(log.reserved) - value(log.joined);
   verdict.require(granted >= published, who + "more messages published than positions granted");
@@ -50,9 +51,11 @@ int run(const Options& options) {
   const test::TemporaryDirectory directory;
   Shared& shared = Shared::create();
   Place place{options, shared, directory.path(), make_spec(options)};
-  // Nobody dies here. A publisher that is merely preempted shall not be given up, nor a reader, so nothing may be missing.
+  // Nobody dies here. Neither a publisher nor a reader that is merely preempted shall be given up, so that nothing may be
+  // missing.
   place.spec.options["hole_timeout"] = {"300s", {}};
-  place.spec.options["evict_after"] = {"300s", {}};
+  place.spec.options["stall_timeout"] = {"300s", {}};
+  place.spec.options["evict_after"] = {"600s", {}};
 
   std::vector<Child> writers;
   std::vector<Child> readers;
@@ -78,8 +81,12 @@ int run(const Options& options) {
   std::uint64_t uncertain = 0;
   for (Child& child : writers) {
     const WriterLog& log = shared.writers[child.index];
-    verdict.require(child.code == 0, "writer " + std::to_string(child.index) + " ended with " + std::to_string(child.code));
-    verdict.require(log.timeouts.load_acquire() == 0, "writer " + std::to_string(child.index) + " timed out");
+    verdict.require(child.code == 0,
+                    "writer " + std::to_string(child.index) + " ended with " + std::to_string(child.code));
+    // best_effort: with fewer cells than publishers, all of them may be in the hands of preempted ones.
+    const std::uint64_t timeouts = log.timeouts.load_acquire();
+    verdict.require(timeouts == 0 || (!options.reliable && options.depth <= 2 * options.writers),
+                    "writer " + std::to_string(child.index) + " timed out " + std::to_string(timeouts) + " times");
     published += log.ok.load_acquire() + log.uncertain.load_acquire();
     uncertain += log.uncertain.load_acquire();
   }

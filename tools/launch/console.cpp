@@ -94,10 +94,11 @@ bool Console::full() {
   return true;
 }
 
-void Console::request_flush() {
+bool Console::flushed() {
   const std::lock_guard lock(mutex_);
+  if (waiting_.empty() && !writing_) return true;
   room_wanted_ = true;
-  changed_.notify_one();
+  return false;
 }
 
 void Console::write_forever() {
@@ -107,11 +108,13 @@ void Console::write_forever() {
       room_wanted_ = false;
       asio::post(io_, [this] { handlers_.on_room(); });
     }
-    changed_.wait(lock, [this] { return !waiting_.empty() || room_wanted_; });
+    changed_.wait(lock, [this] { return !waiting_.empty(); });
     const std::string text = std::exchange(waiting_, {});
+    writing_ = true;
     lock.unlock();
     const bool written = write_all(text);
     lock.lock();
+    writing_ = false;
     if (!written && !broken_) {
       broken_ = true;
       asio::post(io_, [this] { handlers_.on_broken(); });

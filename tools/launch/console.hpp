@@ -21,7 +21,7 @@ enum class Severity { info, warning, error };
 class Console {
  public:
   struct Handlers {
-    std::function<void()> on_room;    ///< After `full()` was true or `request_flush()`: all has been written.
+    std::function<void()> on_room;    ///< After `full()` was true or `flushed()` false: all of that is written.
     std::function<void()> on_broken;  ///< Once: `fd` cannot be written any more; what follows is thrown away.
   };
 
@@ -39,7 +39,8 @@ class Console {
 
   /// Enough is waiting to be written: stop producing until `on_room`. Nothing is dropped by who goes on.
   [[nodiscard]] bool full();
-  void request_flush();
+  /// Everything has been written; otherwise `on_room` will say when to ask again.
+  [[nodiscard]] bool flushed();
 
  private:
   void write_forever();
@@ -54,6 +55,7 @@ class Console {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string waiting_;  ///< Guarded by mutex_, as is all below.
+  bool writing_ = false;
   bool room_wanted_ = false;
   bool broken_ = false;
 };

@@ -44,7 +44,7 @@ Supervisor::Supervisor(const Plan& plan, pid_t guard)
       console_(io_, STDOUT_FILENO,
                {[this] {
                   for (const auto& child : children_) child->resume_output();
-                  if (stage_ == Stage::finishing) io_.stop();
+                  if (stage_ == Stage::finishing && console_.flushed()) io_.stop();
                 },
                 [this] {
                   hurried_ = true;
@@ -255,7 +255,7 @@ void Supervisor::finish() {
                  "killed '" + left.name + "' [pid " + std::to_string(left.pid) + "], left behind by a process");
   });
   for (const auto& child : children_) child->drain_output();
-  console_.request_flush();
+  if (console_.flushed()) return io_.stop();
   stage_timer_.expires_after(kFlushPatience);
   stage_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;

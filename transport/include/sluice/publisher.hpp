@@ -76,7 +76,7 @@ class LoanGuard {
 
 }  // namespace detail
 
-/// Memory of the topic to write one T into. Publish it or drop it; dropping costs nothing.
+/// Memory of the transport to write one T into. Publish it or drop it; dropping costs nothing.
 /// Empty (false) when more loans are held at once than the transport has.
 template <FixedMessage T>
 class Loan {
@@ -92,7 +92,7 @@ class Loan {
   detail::LoanGuard guard_;
 };
 
-/// Memory of the topic to write a message of variable size into.
+/// Memory of the transport to write a message of variable size into.
 class BytesLoan {
  public:
   explicit operator bool() const noexcept { return guard_.buffer().data != nullptr; }

@@ -40,9 +40,10 @@ class SLUICE_EXPORT SubscriptionCore {
   /// As Reader::arm, after bringing the published statistics up to date.
   [[nodiscard]] std::optional<WaitFor> arm() noexcept;
 
-  [[nodiscard]] std::optional<TakenMessage> take() noexcept;
-  [[nodiscard]] std::optional<TakenMessage> take_for(std::chrono::nanoseconds timeout) noexcept;
-  void release(const TakenMessage& message) noexcept { reader_->release(message); }
+  /// Throws Error after a fork(): the subscription is the parent's.
+  [[nodiscard]] std::optional<TakenMessage> take();
+  [[nodiscard]] std::optional<TakenMessage> take_for(std::chrono::nanoseconds timeout);
+  void release(const TakenMessage& message) noexcept;
 
   /// After this no callback runs any more; waits for one that is running in another thread.
   void close() noexcept;
@@ -55,12 +56,15 @@ class SLUICE_EXPORT SubscriptionCore {
 
  private:
   void account(const TakenMessage& message) noexcept;
+  void check_not_forked() const;
+  void run_callback(const TakenMessage& message);
   void publish_statistics() noexcept;
 
   std::shared_ptr<Runtime> runtime_;
   TopicSpec spec_;
   Callback callback_;
   std::unique_ptr<Reader> reader_;
+  std::uint32_t fork_generation_;
   std::size_t entry_;
   EndpointStatistics* statistics_;
   std::uint64_t received_ = 0;

@@ -74,7 +74,7 @@ class SLUICE_EXPORT Writer {
   /// Readers that would receive a message published now. Any thread.
   [[nodiscard]] virtual std::uint32_t reader_count() const = 0;
 
-  [[nodiscard]] virtual WriterStats stats() const noexcept = 0;  ///< Any thread.
+  [[nodiscard]] virtual WriterStats stats() const noexcept = 0;  ///< The thread that publishes.
   [[nodiscard]] virtual PublisherId id() const noexcept = 0;
 };
 
@@ -113,7 +113,7 @@ class SLUICE_EXPORT Reader {
   /// Publishers that are connected. Any thread.
   [[nodiscard]] virtual std::uint32_t writer_count() const = 0;
 
-  [[nodiscard]] virtual ReaderStats stats() const noexcept = 0;  ///< Any thread; exact when the reader's own thread asks.
+  [[nodiscard]] virtual ReaderStats stats() const noexcept = 0;  ///< The thread that takes.
 };
 
 class SLUICE_EXPORT Transport {

@@ -39,7 +39,7 @@ ProcessRecord::ProcessRecord(const std::string& directory, const shm::Access& ac
   const shm::ProcessIdentity self = shm::ProcessIdentity::self();
   const std::string base = directory + "/" + std::to_string(self.pid) + "-" + std::to_string(self.start_time);
   // Two containers that share the directory can have equal pids and start times; then the name gets a number.
-  for (int number = 0; number < kMostAttempts; ++number) {
+  for (int number = 0, removed = 0; number < kMostAttempts;) {
     path_ = base + (number == 0 ? "" : "-" + std::to_string(number)) + ".process";
     auto segment = create_segment(directory, path_, access);
     segment.write_header(shm::SegmentKind::process_record, kRecordVersion);
@@ -49,7 +49,16 @@ ProcessRecord::ProcessRecord(const std::string& directory, const shm::Access& ac
     store_text(header.executable, self.executable);
     lock_ = shm::FileLock::reopen(segment.fd(), "the process record");
     if (!lock_.try_lock_exclusive(kOwnerByte)) throw Error("the new process record is locked by somebody else");
-    if (!segment.link()) continue;
+    try {
+      if (!segment.link()) {
+        ++number;
+        continue;
+      }
+    } catch (const SystemError& error) {
+      // An unnamed file does not keep its directory: the last process to leave removed it after we created ours.
+      if (error.code() != ENOENT || ++removed == kMostAttempts) throw;
+      continue;
+    }
     mapping_ = segment.take_mapping();
     fd_ = segment.take_fd();
     reserved_entries_ = kEntriesPerStep;
@@ -119,6 +128,7 @@ std::size_t ProcessRecord::add_endpoint(EntryKind kind, std::size_t node_entry, 
 }
 
 void ProcessRecord::remove(std::size_t index) noexcept {
+  if (!lock_.usable()) return;  // in a forked child: the record is its parent's
   const std::lock_guard lock(mutex_);
   RecordEntry& entry = entry_at(index);
   const std::uint64_t odd = entry.version.load_relaxed() | 1U;

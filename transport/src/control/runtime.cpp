@@ -8,7 +8,6 @@
 
 #include <sluice/graph.hpp>
 
-#include "control/log.hpp"
 
 namespace sluice::detail {
 
@@ -51,10 +50,10 @@ std::shared_ptr<Runtime> Runtime::join(const Config& config) {
 Runtime::Runtime(const Config& config)
     : runtime_dir_(config.domain().runtime_dir),
       context_(context_of(config)),
-      transports_(config.domain().plugin_path) {
-  const auto log = make_logger("sluice");
+      transports_(config.domain().plugin_path),
+      log_(make_logger("sluice")) {
   for (const PluginInfo& plugin : transports_.plugins()) {
-    if (!plugin.error.empty()) log->warn("plugin '{}' {}", plugin.path, plugin.error);
+    if (!plugin.error.empty()) log_->warn("plugin '{}' {}", plugin.path, plugin.error);
   }
   shm::ensure_directory(runtime_dir_, context_.access);
   record_ = std::make_unique<ProcessRecord>(context_.directory, context_.access);
@@ -64,6 +63,10 @@ Runtime::Runtime(const Config& config)
 }
 
 Runtime::~Runtime() {
+  if (fork_generation_ != shm::fork_generation()) {
+    thread_.detach();  // it runs in the parent only
+    return;
+  }
   control_.stop();
   thread_.join();
   record_.reset();

@@ -9,6 +9,7 @@
 #include <sluice/transport_registry.hpp>
 
 #include "control/asio.hpp"
+#include "control/log.hpp"
 #include "control/process_record.hpp"
 
 namespace sluice::detail {
@@ -27,6 +28,7 @@ class Runtime {
 
   [[nodiscard]] ProcessRecord& record() noexcept { return *record_; }
   [[nodiscard]] TransportRegistry& transports() noexcept { return transports_; }
+  [[nodiscard]] spdlog::logger& log() const noexcept { return *log_; }
   [[nodiscard]] const TransportContext& context() const noexcept { return context_; }
 
   /// True the first time it is asked about a topic: for things that are logged once.
@@ -35,9 +37,11 @@ class Runtime {
  private:
   void beat();
 
+  std::uint32_t fork_generation_ = shm::fork_generation();
   std::string runtime_dir_;
   TransportContext context_;
   TransportRegistry transports_;
+  std::shared_ptr<spdlog::logger> log_;
   std::unique_ptr<ProcessRecord> record_;
   std::mutex mutex_;
   std::set<std::string> mentioned_;

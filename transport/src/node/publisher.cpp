@@ -44,7 +44,7 @@ PublishResult PublisherCore::account(PublishResult result, std::size_t bytes) no
   if (result == PublishResult::ok || result == PublishResult::uncertain) {
     statistics_->messages.store_relaxed(statistics_->messages.load_relaxed() + 1);
     statistics_->bytes.store_relaxed(statistics_->bytes.load_relaxed() + bytes);
-  } else {
+  } else if (result == PublishResult::timeout) {
     statistics_->timeouts.store_relaxed(statistics_->timeouts.load_relaxed() + 1);
   }
   return result;

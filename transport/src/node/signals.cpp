@@ -4,10 +4,12 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <mutex>
 
 #include <sluice/error.hpp>
 #include <sluice/executor.hpp>
+#include <sluice/shm/deadline.hpp>
 
 namespace sluice {
 
@@ -18,7 +20,22 @@ std::atomic<bool> received{false};
 /// Read by the signal handler, so: fixed size, no locks.
 std::array<std::atomic<shm::WaitSet*>, 256> watched{};
 
-extern "C" void on_termination_signal(int /*number*/) {
+/// One Ctrl-C often arrives twice at once: at the whole process group, and forwarded by a wrapper (timeout, the init of
+/// a container). Such an echo must not kill a process that is just leaving in order.
+constexpr std::int64_t kEchoNs = 250'000'000;
+
+std::atomic<std::int64_t> first_interrupt_ns{0};
+std::atomic<std::int64_t> first_termination_ns{0};
+
+extern "C" void on_termination_signal(int number) {
+  const std::int64_t now = shm::monotonic_ns();
+  std::int64_t first = 0;
+  auto& first_ns = number == SIGINT ? first_interrupt_ns : first_termination_ns;
+  if (!first_ns.compare_exchange_strong(first, now) && now - first > kEchoNs) {
+    ::signal(number, SIG_DFL);
+    ::raise(number);  // blocked in here, so it takes effect when we return
+    return;
+  }
   received.store(true, std::memory_order_seq_cst);
   for (auto& set : watched) {
     if (shm::WaitSet* found = set.load(std::memory_order_seq_cst)) found->interrupt();
@@ -36,7 +53,6 @@ void handle_termination_signals() {
   std::call_once(once, [] {
     struct sigaction action {};
     action.sa_handler = &on_termination_signal;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
     ::sigemptyset(&action.sa_mask);
     ::sigaction(SIGINT, &action, nullptr);
     ::sigaction(SIGTERM, &action, nullptr);

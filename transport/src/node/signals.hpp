@@ -5,7 +5,8 @@
 namespace sluice::detail {
 
 /// Installs handlers for SIGINT and SIGTERM that make signal_received() true and interrupt every watched wait set. The
-/// second signal has its default effect, so that a process that hangs in a callback can still be ended by Ctrl-C.
+/// second signal of a kind has its default effect, so that a process that hangs in a callback can still be ended by
+/// Ctrl-C; except when it follows the first so closely that it is the same one, sent twice.
 void handle_termination_signals();
 
 /// While it lives, a termination signal interrupts `set`.

@@ -2,6 +2,7 @@
 
 #include <sluice/executor.hpp>
 #include <sluice/shm/doorbell.hpp>
+#include <sluice/shm/file_lock.hpp>
 
 #include "control/runtime.hpp"
 #include "node/wait_for_peers.hpp"
@@ -21,6 +22,7 @@ SubscriptionCore::SubscriptionCore(std::shared_ptr<Runtime> runtime, TopicSpec s
       spec_(std::move(spec)),
       callback_(std::move(callback)),
       reader_(runtime_->transports().get(spec_.transport).open_reader(spec_, runtime_->context())),
+      fork_generation_(shm::fork_generation()),
       entry_(runtime_->record().add_endpoint(EntryKind::subscription, node_entry, spec_)),
       statistics_(&runtime_->record().statistics(entry_)) {}
 
@@ -51,15 +53,34 @@ std::size_t SubscriptionCore::dispatch(std::size_t most) {
   for (; count < most && !closed(); ++count) {
     const auto message = take();
     if (!message) break;
-    struct Release {
-      ~Release() { reader.release(message); }
-      Reader& reader;
-      const TakenMessage& message;
-    } release{*reader_, *message};
-    callback_(*message);
+    run_callback(*message);
   }
+  if (count == most) publish_statistics();  // otherwise arm() is about to
   dispatcher_.store({}, std::memory_order_relaxed);
   return count;
+}
+
+void SubscriptionCore::run_callback(const TakenMessage& message) {
+  struct Release {
+    ~Release() { core.release(message); }
+    SubscriptionCore& core;
+    const TakenMessage& message;
+  } release{*this, message};
+  callback_(message);
+  if (!reader_->valid(message)) {
+    runtime_->log().warn("subscription to '{}' was evicted while its callback ran: it held publishers up for longer than "
+                         "evict_after, and what the callback read at its end may have been another message", spec_.name);
+  }
+}
+
+void SubscriptionCore::check_not_forked() const {
+  if (fork_generation_ == shm::fork_generation()) return;
+  throw Error("topic '" + spec_.name + "': this subscription was opened before fork() and belongs to the parent process; "
+              "open another one in the child");
+}
+
+void SubscriptionCore::release(const TakenMessage& message) noexcept {
+  if (fork_generation_ == shm::fork_generation()) reader_->release(message);
 }
 
 std::optional<WaitFor> SubscriptionCore::arm() noexcept {
@@ -67,7 +88,8 @@ std::optional<WaitFor> SubscriptionCore::arm() noexcept {
   return reader_->arm();
 }
 
-std::optional<TakenMessage> SubscriptionCore::take() noexcept {
+std::optional<TakenMessage> SubscriptionCore::take() {
+  check_not_forked();
   const auto message = reader_->take();
   if (message) {
     account(*message);
@@ -77,13 +99,13 @@ std::optional<TakenMessage> SubscriptionCore::take() noexcept {
   return message;
 }
 
-std::optional<TakenMessage> SubscriptionCore::take_for(std::chrono::nanoseconds timeout) noexcept {
+std::optional<TakenMessage> SubscriptionCore::take_for(std::chrono::nanoseconds timeout) {
   const shm::Deadline deadline = shm::Deadline::after(timeout);
   for (;;) {
     if (const auto message = take()) return message;
     const auto wait = arm();
-    if (!wait) continue;
     if (deadline.passed() || signal_received()) return std::nullopt;
+    if (!wait) continue;
     const shm::Deadline until = earlier(deadline, shm::Deadline::after(wait->at_most));
     if (wait->word != nullptr) {
       shm::futex_wait(*wait->word, wait->expected, until);

@@ -15,6 +15,9 @@ namespace sluice::shm {
 
 namespace {
 
+/// Directories that others remove between two of our steps; also the answer of file systems that have no mkdir (/proc).
+constexpr int kMostAttempts = 100;
+
 gid_t group_id(const std::string& name, const std::string& what) {
   gid_t number = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
@@ -64,10 +67,15 @@ void apply_access(int fd, const Access& access, const std::string& what) {
 
 void ensure_directory(const std::string& path, const Access& access) {
   if (path.empty() || path.front() != '/') throw Error("directory '" + path + "' is not an absolute path");
+  int removed = 0;
   for (std::size_t end = path.find('/', 1); ; end = path.find('/', end + 1)) {
     const bool last = end == std::string::npos;
     const std::string part = path.substr(0, end);
     const bool made = ::mkdir(part.c_str(), 0700) == 0;
+    if (!made && errno == ENOENT && ++removed < kMostAttempts) {  // the one above it went since our last step
+      end = 0;
+      continue;
+    }
     if (!made && errno != EEXIST) throw SystemError("cannot make directory '" + part + "'", errno);
     // Our own directories may not be symbolic links: somebody who prepared one would receive our files.
     const UniqueFd fd(::open(part.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | (last || made ? O_NOFOLLOW : 0)));

@@ -71,6 +71,16 @@ inline void fence_acquire() noexcept { std::atomic_thread_fence(std::memory_orde
 inline void fence_release() noexcept { std::atomic_thread_fence(std::memory_order_release); }
 inline void fence_seq_cst() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
+/// Makes a seq_cst read-modify-write of this thread a full barrier for what follows it. On x86-64 every locked
+/// instruction is one already, and only the compiler has to be told.
+inline void fence_after_seq_cst_rmw() noexcept {
+#if defined(__x86_64__)
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+#else
+  fence_seq_cst();
+#endif
+}
+
 /// Bytes kept between words of different writers: two lines, because the hardware prefetches lines in pairs.
 inline constexpr std::size_t kCacheLine = 64;
 inline constexpr std::size_t kIsolation = 128;

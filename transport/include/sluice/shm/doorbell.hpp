@@ -32,10 +32,17 @@ class Doorbell {
   static constexpr std::uint32_t kWaiting = 1;
 
   /// Announces a sleeper and returns the value to sleep on.
-  [[nodiscard]] std::uint32_t arm() noexcept { return word_.fetch_or_seq_cst(kWaiting) | kWaiting; }
+  [[nodiscard]] std::uint32_t arm() noexcept {
+    const std::uint32_t value = word_.fetch_or_seq_cst(kWaiting) | kWaiting;
+    fence_after_seq_cst_rmw();
+    return value;
+  }
 
-  /// Whether somebody announced itself. Call after a full barrier that follows the publication.
-  [[nodiscard]] bool waiting() const noexcept { return (word_.load_seq_cst() & kWaiting) != 0; }
+  /// Whether somebody announced itself. Call after a seq_cst read-modify-write that follows (or is) the publication.
+  [[nodiscard]] bool waiting() const noexcept {
+    fence_after_seq_cst_rmw();
+    return (word_.load_seq_cst() & kWaiting) != 0;
+  }
 
   /// As `waiting`, without ordering: for polling loops that act on it later anyhow.
   [[nodiscard]] bool waiting_relaxed() const noexcept { return (word_.load_relaxed() & kWaiting) != 0; }
