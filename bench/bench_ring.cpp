@@ -1,6 +1,7 @@
-// bench_ring [--pairs N] [--json]: Sluice topics at the plugin interface beside the bare cache line, two processes on two
-// pinned cores, runs interleaved. Latency is half a round trip of 64-byte messages between spinning readers; throughput is
-// one publisher to one reader. Absolute figures move with the machine from minute to minute: the ratios are the result.
+// bench_ring [--pairs N] [--json]: Sluice topics at the plugin interface beside the bare cache line, two processes on
+// two pinned cores, runs interleaved. Latency is half a round trip of 64-byte messages between spinning readers;
+// throughput is one publisher to one reader. Absolute figures move with the machine from minute to minute: the ratios
+// are the result.
 
 #include <sched.h>
 #include <stdlib.h>
@@ -218,8 +219,8 @@ int main(int argc, char** argv) {
   const auto [least, most] = std::minmax_element(bare.begin(), bare.end());
   const char* names[] = {"best_effort", "reliable"};
   if (json) {
-    std::printf("{\"pairs\": %d, \"bare_line_ns\": {\"median\": %.1f, \"min\": %.1f, \"max\": %.1f}", pairs, median(bare),
-                *least, *most);
+    std::printf("{\"pairs\": %d, \"bare_line_ns\": {\"median\": %.1f, \"min\": %.1f, \"max\": %.1f}", pairs,
+                median(bare), *least, *most);
     for (std::size_t k = 0; k < 2; ++k) {
       std::printf(", \"%s\": {\"latency_ns\": %.1f, \"ratio\": %.2f, \"million_per_s\": %.2f}", names[k],
                   median(latency[k]), median(ratio[k]), median(throughput[k]));

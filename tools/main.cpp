@@ -15,7 +15,8 @@ using sluice::commands::Common;
 using Command = std::function<int()>;
 
 void add_common(CLI::App& app, Common& common) {
-  app.add_option("--config", common.config_files, "YAML files that say which domain (default: environment or domain 0)");
+  app.add_option("--config", common.config_files,
+                 "YAML files that say which domain (default: environment or domain 0)");
   app.add_flag("--json", common.json, "Print JSON");
 }
 
@@ -58,8 +59,9 @@ void add_config(CLI::App& app, Common& common, Command& command) {
 
 void add_plugin(CLI::App& app, Common& common, Command& command) {
   auto* plugin = app.add_subcommand("plugin", "Transports")->require_subcommand(1);
-  auto* list = plugin->add_subcommand("list", "Print name, version, path and traits of every transport; exit code 1 if "
-                                              "one cannot be used");
+  auto* list = plugin->add_subcommand("list",
+                                      "Print name, version, path and traits of every transport; exit code 1 if "
+                                      "one cannot be used");
   add_common(*list, common);
   list->callback([&] { command = [&] { return sluice::commands::plugin_list(common); }; });
 }

@@ -27,9 +27,7 @@ const demo::Program kProgram{"dashboard",
 constexpr auto kLookPeriod = 100ms;      // short enough to see a process' last numbers before it goes
 constexpr std::size_t kPlainWidth = 66;  // leaves room for the launcher's prefix within 80 columns
 
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 bool set_and_not_empty(const char* variable) {
   const char* value = std::getenv(variable);

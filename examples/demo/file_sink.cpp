@@ -40,8 +40,8 @@ class FileSink {
         gone_after_(demo::duration_parameter(node, kProgram, "gone_after")),
         linger_(demo::duration_parameter(node, kProgram, "linger")),
         progress_(node.advertise<demo::Progress>(demo::kProgressTopic)),
-        data_(node.subscribe_bytes(demo::kDataTopic, [this](auto bytes, auto& info) { receive(bytes, info); },
-                                   demo::kDataType)) {}
+        data_(node.subscribe_bytes(
+            demo::kDataTopic, [this](auto bytes, auto& info) { receive(bytes, info); }, demo::kDataType)) {}
 
   int run() {
     node_.log().info("waiting for a publisher of {}", data_.topic());
@@ -125,9 +125,9 @@ class FileSink {
     const bool equation = books.received + books.lost + books.skipped + books.queued == books.reserved - books.joined;
     expect(equation && books.received == files_.messages(), "the books do not balance");
     if (const auto& source = files_.source_log()) {
-      expect(books.queued == 0 && source->messages == books.received &&
-                 source->messages == books.reserved - books.joined,
-             "the books do not agree with the source's log");
+      expect(
+          books.queued == 0 && source->messages == books.received && source->messages == books.reserved - books.joined,
+          "the books do not agree with the source's log");
       expect(source->files == files_.files_matched() + files_.files_mismatched() && source->bytes == files_.bytes(),
              "files or bytes do not agree with the source's log");
     }
@@ -154,8 +154,8 @@ class FileSink {
     const std::vector<std::string> wrong = complaints(books);
     std::string sentence;
     for (const std::string& complaint : wrong) sentence += (sentence.empty() ? "" : "; ") + complaint;
-    std::printf("verdict: %s\n", wrong.empty() ? "OK, every digest matches and the books balance"
-                                               : ("FAILED: " + sentence).c_str());
+    std::printf("verdict: %s\n",
+                wrong.empty() ? "OK, every digest matches and the books balance" : ("FAILED: " + sentence).c_str());
     return wrong.empty();
   }
 
@@ -166,7 +166,7 @@ class FileSink {
   demo::Reassembly files_;
   sluice::PublisherId publisher_ = 0;
   std::uint64_t strangers_ = 0;
-  bool seen_ = false;  ///< Whether a publisher was ever there.
+  bool seen_ = false;            ///< Whether a publisher was ever there.
   Clock::time_point last_seen_;  ///< A publisher, or a message of one; the beginning when there was none.
   Clock::time_point last_report_;
   Clock::time_point first_message_;

@@ -28,15 +28,14 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-const demo::Program kProgram{
-    "file_source",
-    "streams files over the reliable topic /file/data",
-    {{"path", "/usr/bin:/usr/lib", "files and directories to read, separated by colons"},
-     {"total", "64MiB", "how much to send; files are repeated until then"},
-     {"rate", "4MiB", "bytes per second; 0: as fast as possible"},
-     {"seed", "1", "of the message lengths"},
-     {"patience", "30s", "how long to wait for the sink"},
-     {"corrupt", "false", "for tests: flip one byte after hashing"}}};
+const demo::Program kProgram{"file_source",
+                             "streams files over the reliable topic /file/data",
+                             {{"path", "/usr/bin:/usr/lib", "files and directories to read, separated by colons"},
+                              {"total", "64MiB", "how much to send; files are repeated until then"},
+                              {"rate", "4MiB", "bytes per second; 0: as fast as possible"},
+                              {"seed", "1", "of the message lengths"},
+                              {"patience", "30s", "how long to wait for the sink"},
+                              {"corrupt", "false", "for tests: flip one byte after hashing"}}};
 
 constexpr std::size_t kLongestMessage = 64 * 1024;
 constexpr std::size_t kLongestChunk = kLongestMessage - sizeof(demo::ChunkHeader);
@@ -146,9 +145,7 @@ class FileSource {
     const std::span<const std::byte> bytes{message_.data(), sizeof(header) + length};
     for (;;) {
       switch (publisher_.publish(bytes)) {
-        case sluice::PublishResult::ok:
-          ++log_.messages;
-          return pace();
+        case sluice::PublishResult::ok: ++log_.messages; return pace();
         case sluice::PublishResult::timeout:  // the sink is slower than we are, and nothing was sent: once more
           ++timeouts_;
           if (!look_around()) return false;

@@ -44,14 +44,15 @@ class HostMonitor {
       std::printf("no telemetry yet\n");
       return;
     }
-    std::printf("cpu %.0f%% of %u | memory %.1f of %.1f GiB | disk r %.1f w %.1f MiB/s | net r %.2f s %.2f MiB/s | "
-                "files %llu, %.1f MiB\n",
-                static_cast<double>(cpu_.busy_percent), cpu_.cores,
-                static_cast<double>(memory_.total - memory_.available) / kGiB,
-                static_cast<double>(memory_.total) / kGiB, disk_.read_per_second / kMiB, disk_.write_per_second / kMiB,
-                network_.receive_per_second / kMiB, network_.send_per_second / kMiB,
-                static_cast<unsigned long long>(progress_.files_matched + progress_.files_mismatched),
-                static_cast<double>(progress_.bytes) / kMiB);
+    std::printf(
+        "cpu %.0f%% of %u | memory %.1f of %.1f GiB | disk r %.1f w %.1f MiB/s | net r %.2f s %.2f MiB/s | "
+        "files %llu, %.1f MiB\n",
+        static_cast<double>(cpu_.busy_percent), cpu_.cores,
+        static_cast<double>(memory_.total - memory_.available) / kGiB, static_cast<double>(memory_.total) / kGiB,
+        disk_.read_per_second / kMiB, disk_.write_per_second / kMiB, network_.receive_per_second / kMiB,
+        network_.send_per_second / kMiB,
+        static_cast<unsigned long long>(progress_.files_matched + progress_.files_mismatched),
+        static_cast<double>(progress_.bytes) / kMiB);
   }
 
   sluice::Node& node_;

@@ -75,8 +75,8 @@ class HostTelemetry {
     memory.stamp_ns = stamp;
     memory_.publish(memory);
     const auto time = now.time - before.time;
-    disk_.publish({stamp, now.disk.devices, now.disk.in, now.disk.out,
-                   per_second(before.disk.in, now.disk.in, time), per_second(before.disk.out, now.disk.out, time)});
+    disk_.publish({stamp, now.disk.devices, now.disk.in, now.disk.out, per_second(before.disk.in, now.disk.in, time),
+                   per_second(before.disk.out, now.disk.out, time)});
     network_.publish({stamp, now.network.devices, now.network.in, now.network.out,
                       per_second(before.network.in, now.network.in, time),
                       per_second(before.network.out, now.network.out, time)});

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <optional>
 #include <string_view>
 
 #include <sluice/units.hpp>
@@ -15,24 +14,6 @@ namespace demo {
 namespace {
 
 constexpr int kUsageOrError = 2;
-
-/// Keeps SIGINT and SIGTERM back while it lives; what came meanwhile is delivered afterwards.
-class HeldSignals {
- public:
-  HeldSignals() {
-    sigset_t set;
-    ::sigemptyset(&set);
-    ::sigaddset(&set, SIGINT);
-    ::sigaddset(&set, SIGTERM);
-    ::pthread_sigmask(SIG_BLOCK, &set, &before_);
-  }
-  ~HeldSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  HeldSignals(const HeldSignals&) = delete;
-  HeldSignals& operator=(const HeldSignals&) = delete;
-
- private:
-  sigset_t before_{};
-};
 
 bool asks_for_help(int argc, char** argv) {
   return std::any_of(argv + 1, argv + argc, [](std::string_view word) { return word == "--help" || word == "-h"; });
@@ -53,8 +34,8 @@ void refuse_unknown(const Program& program, const sluice::NodeOptions& options) 
   if (!options.arguments.empty()) {
     std::string words;
     for (const std::string& word : options.arguments) words += " '" + word + "'";
-    throw sluice::Error("unknown argument" + std::string(options.arguments.size() == 1 ? "" : "s") + words +
-                        "; see " + program.name + " --help");
+    throw sluice::Error("unknown argument" + std::string(options.arguments.size() == 1 ? "" : "s") + words + "; see " +
+                        program.name + " --help");
   }
   std::vector<std::string> known;
   for (const Parameter& parameter : program.parameters) known.push_back(parameter.name);
@@ -64,16 +45,6 @@ void refuse_unknown(const Program& program, const sluice::NodeOptions& options) 
     throw sluice::Error("there is no parameter '" + name + "'" +
                         (hint.empty() ? "; see " + program.name + " --help" : hint));
   }
-}
-
-int run(const Program& program, sluice::NodeOptions options, const std::function<int(sluice::Node&)>& body) {
-  std::optional<sluice::Node> node;
-  {
-    const HeldSignals held;
-    node.emplace(program.name, std::move(options));
-    (void)node->spin_for(std::chrono::nanoseconds{0});  // the first spin begins to handle signals
-  }
-  return body(*node);
 }
 
 /// `parse` of a parameter's text, with the parameter's name in front of what it complains about.
@@ -101,7 +72,8 @@ int node_main(int argc, char** argv, const Program& program, const std::function
     }
     sluice::NodeOptions options = sluice::NodeOptions::from_args(argc, argv);
     refuse_unknown(program, options);
-    return run(program, std::move(options), body);
+    sluice::Node node(program.name, std::move(options));
+    return body(node);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", program.name.c_str(), error.what());
     return kUsageOrError;
@@ -118,8 +90,7 @@ std::size_t size_parameter(const sluice::Node& node, const Program& program, con
   return parsed(node, program, name, [](const std::string& text) { return sluice::parse_size(text); });
 }
 
-std::chrono::nanoseconds duration_parameter(const sluice::Node& node, const Program& program,
-                                            const std::string& name) {
+std::chrono::nanoseconds duration_parameter(const sluice::Node& node, const Program& program, const std::string& name) {
   return parsed(node, program, name, [](const std::string& text) { return sluice::parse_duration(text); });
 }
 

@@ -56,9 +56,9 @@ std::vector<CpuTicks> parse_cpu(const std::string& stat) {
 MemorySample parse_memory(const std::string& meminfo) {
   MemorySample sample{};
   const std::map<std::string, std::uint64_t MemorySample::*> wanted{
-      {"MemTotal:", &MemorySample::total},      {"MemFree:", &MemorySample::free},
+      {"MemTotal:", &MemorySample::total},         {"MemFree:", &MemorySample::free},
       {"MemAvailable:", &MemorySample::available}, {"Cached:", &MemorySample::cached},
-      {"SwapTotal:", &MemorySample::swap_total}, {"SwapFree:", &MemorySample::swap_free}};
+      {"SwapTotal:", &MemorySample::swap_total},   {"SwapFree:", &MemorySample::swap_free}};
   std::istringstream lines(meminfo);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream fields(line);

@@ -20,14 +20,10 @@ void Reassembly::accept(std::span<const std::byte> message) {
   }
   const auto body = message.subspan(sizeof(ChunkHeader));
   switch (header->kind) {
-    case ChunkKind::begin:
-      return begin(*header, body);
-    case ChunkKind::data:
-      return data(*header, body);
-    case ChunkKind::end:
-      return end(*header, body);
-    case ChunkKind::bye:
-      return bye(body);
+    case ChunkKind::begin: return begin(*header, body);
+    case ChunkKind::data: return data(*header, body);
+    case ChunkKind::end: return end(*header, body);
+    case ChunkKind::bye: return bye(body);
   }
   note("message " + std::to_string(messages_) + " is a chunk of an unknown kind");
 }

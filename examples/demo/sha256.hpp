@@ -20,9 +20,7 @@ class Sha256 {
     restart();
   }
 
-  void add(std::span<const std::byte> bytes) {
-    check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()));
-  }
+  void add(std::span<const std::byte> bytes) { check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size())); }
 
   [[nodiscard]] Digest finish() {
     Digest digest{};

@@ -85,7 +85,8 @@ void check_agreement(const TopicSpec& spec, const TopicSpec& opened) {
     require_equal(spec, "type", spec.type.name, opened.type.name);
   }
   if (spec.type.fixed_size != 0 && opened.type.fixed_size != 0) {
-    require_equal(spec, "size of the type", std::to_string(spec.type.fixed_size), std::to_string(opened.type.fixed_size));
+    require_equal(spec, "size of the type", std::to_string(spec.type.fixed_size),
+                  std::to_string(opened.type.fixed_size));
   }
   const auto reliability = [](const TopicSpec& s) {
     return std::string(s.qos.reliability == Reliability::reliable ? "reliable" : "best_effort");

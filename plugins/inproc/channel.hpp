@@ -13,8 +13,8 @@
 
 namespace sluice::inproc {
 
-/// A message in ordinary memory. Writers fill it while `references` is 0 and nobody else can see it; each inbox and each
-/// reader that holds it counts one; whoever drops the last reference makes it free for its pool's writer again.
+/// A message in ordinary memory. Writers fill it while `references` is 0 and nobody else can see it; each inbox and
+/// each reader that holds it counts one; whoever drops the last reference makes it free for its pool's writer again.
 struct Message {
   explicit Message(std::size_t capacity) : bytes(new std::byte[capacity == 0 ? 1 : capacity]) {}
 
@@ -47,8 +47,8 @@ class MessagePool {
   std::vector<std::unique_ptr<Message>> messages_;
 };
 
-/// A reader's queue: a bounded ring of message pointers. Pushed under the channel's publishing mutex; popped by its reader
-/// and, on a best_effort topic, by the publisher that needs the room.
+/// A reader's queue: a bounded ring of message pointers. Pushed under the channel's publishing mutex; popped by its
+/// reader and, on a best_effort topic, by the publisher that needs the room.
 ///
 /// Invariants: head <= tail <= head + capacity; a slot is written only when it is outside [head, tail); whoever moves
 /// head over a slot by CAS owns one reference of the message that was in it.
@@ -81,8 +81,8 @@ class Channel {
  public:
   Channel(const TopicSpec& spec);
 
-  /// The channel of this topic in this process; made when first asked for, gone with its last endpoint. Throws ConfigError
-  /// when `spec` contradicts what the topic was opened with.
+  /// The channel of this topic in this process; made when first asked for, gone with its last endpoint. Throws
+  /// ConfigError when `spec` contradicts what the topic was opened with.
   [[nodiscard]] static std::shared_ptr<Channel> open(const TopicSpec& spec, const std::string& domain_directory);
 
   [[nodiscard]] std::shared_ptr<Inbox> add_reader();

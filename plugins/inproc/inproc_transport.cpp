@@ -93,9 +93,7 @@ class InprocReader final : public Reader {
                         reinterpret_cast<std::uintptr_t>(message)};
   }
 
-  void release(const TakenMessage& message) noexcept override {
-    reinterpret_cast<Message*>(message.handle)->drop();
-  }
+  void release(const TakenMessage& message) noexcept override { reinterpret_cast<Message*>(message.handle)->drop(); }
 
   [[nodiscard]] bool valid(const TakenMessage& /*message*/) const noexcept override { return true; }
 

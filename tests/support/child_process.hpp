@@ -13,8 +13,8 @@
 
 namespace sluice::test {
 
-/// Runs a function in a forked process. The destructor kills what still runs. The function's return is the exit code; an
-/// exception is printed and exits with 99.
+/// Runs a function in a forked process. The destructor kills what still runs. The function's return is the exit code;
+/// an exception is printed and exits with 99.
 class ChildProcess {
  public:
   explicit ChildProcess(const std::function<int()>& body) {

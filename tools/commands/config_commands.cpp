@@ -45,7 +45,9 @@ std::vector<Setting> settings_of(const DomainSettings& domain) {
 
 std::vector<Setting> settings_of(const TopicSpec& spec) {
   const auto origin = [&](const char* key) { return spec.origin(key).text(); };
-  const auto optional = [](const auto& duration) { return duration ? format_duration(*duration) : std::string("none"); };
+  const auto optional = [](const auto& duration) {
+    return duration ? format_duration(*duration) : std::string("none");
+  };
   const bool reliable = spec.qos.reliability == Reliability::reliable;
   const bool local = spec.qos.durability == Durability::transient_local;
   std::vector<Setting> settings{
@@ -92,7 +94,8 @@ int config_check(const Common& common, const std::vector<std::string>& files) {
   if (common.json) {
     std::cout << nlohmann::json{{"ok", true}, {"topics", topics}, {"patterns", patterns}}.dump() << "\n";
   } else {
-    std::printf("ok: %zu topic%s, %zu wildcard%s\n", topics, topics == 1 ? "" : "s", patterns, patterns == 1 ? "" : "s");
+    std::printf("ok: %zu topic%s, %zu wildcard%s\n", topics, topics == 1 ? "" : "s", patterns,
+                patterns == 1 ? "" : "s");
   }
   return 0;
 }

@@ -31,12 +31,9 @@ struct SeverityLook {
 
 SeverityLook look_of(Severity severity) {
   switch (severity) {
-    case Severity::info:
-      return {"[INFO]", nullptr};
-    case Severity::warning:
-      return {"[WARNING]", "\033[33m"};
-    case Severity::error:
-      break;
+    case Severity::info: return {"[INFO]", nullptr};
+    case Severity::warning: return {"[WARNING]", "\033[33m"};
+    case Severity::error: break;
   }
   return {"[ERROR]", "\033[31m"};
 }

@@ -27,14 +27,10 @@ std::string resolve_path(const std::string& name, const ProgramSearch& search, c
                          const std::string& who) {
   const std::string path = (fs::path(search.launch_directory) / name).lexically_normal().string();
   switch (examine(path)) {
-    case Finding::usable:
-      return path;
-    case Finding::directory:
-      throw ConfigError(origin, who + ": '" + path + "' is a directory and not a program");
-    case Finding::not_executable:
-      throw ConfigError(origin, who + ": '" + path + "' is not executable; chmod +x it");
-    case Finding::missing:
-      break;
+    case Finding::usable: return path;
+    case Finding::directory: throw ConfigError(origin, who + ": '" + path + "' is a directory and not a program");
+    case Finding::not_executable: throw ConfigError(origin, who + ": '" + path + "' is not executable; chmod +x it");
+    case Finding::missing: break;
   }
   throw ConfigError(origin, who + ": there is no file '" + path + "'");
 }

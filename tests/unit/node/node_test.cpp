@@ -309,8 +309,8 @@ TEST_CASE("garbage in place of a process record is reported and harms nobody") {
 }
 
 TEST_CASE("options come from the command line") {
-  const char* arguments[] = {"program", "--ns", "robot", "--name=other", "--remap", "a:=b",
-                             "--param", "rate:=2.5", "mine", "--", "--ns"};
+  const char* arguments[] = {"program", "--ns",      "robot", "--name=other", "--remap", "a:=b",
+                             "--param", "rate:=2.5", "mine",  "--",           "--ns"};
   const NodeOptions options = NodeOptions::from_args(11, arguments);
   CHECK(options.ns == "robot");
   CHECK(options.name == "other");

@@ -62,9 +62,9 @@ TEST_CASE("mode is what was asked for, whatever the umask") {
 TEST_CASE("a segment larger than the memory is refused with needed and free bytes, and leaves nothing") {
   const TemporaryDirectory directory;
   constexpr std::size_t kTooMuch = std::size_t{1} << 45U;
-  CHECK_THROWS_WITH(UnnamedSegment::create({"topic '/big'", directory.path() + "/big", kTooMuch, 0, {}}),
-                    Contains("topic '/big': not enough shared memory: 35184372088832 bytes needed") &&
-                        Contains("bytes free in"));
+  CHECK_THROWS_WITH(
+      UnnamedSegment::create({"topic '/big'", directory.path() + "/big", kTooMuch, 0, {}}),
+      Contains("topic '/big': not enough shared memory: 35184372088832 bytes needed") && Contains("bytes free in"));
   CHECK(std::filesystem::is_empty(directory.path()));
 }
 

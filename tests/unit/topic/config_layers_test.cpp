@@ -150,10 +150,12 @@ TEST_CASE("transport options follow the same rules") {
 TEST_CASE("later files override earlier ones key by key") {
   const test::ScopedEnvironment no_domain{"SLUICE_DOMAIN", ""};
   const Files files;
-  const std::string first = files.write("1.yaml", "domain: 1\nmode: 0660\ntopics:\n  /a: {depth: 4, type: a/A}\n"
-                                                  "  /b/*: {depth: 5}\n");
-  const std::string second = files.write("2.yaml", "domain: 2\ntopics:\n  a: {depth: 8}\n  /b/*: {depth: 6}\n"
-                                                   "  /**: {type: z/Z}\n");
+  const std::string first = files.write("1.yaml",
+                                        "domain: 1\nmode: 0660\ntopics:\n  /a: {depth: 4, type: a/A}\n"
+                                        "  /b/*: {depth: 5}\n");
+  const std::string second = files.write("2.yaml",
+                                         "domain: 2\ntopics:\n  a: {depth: 8}\n  /b/*: {depth: 6}\n"
+                                         "  /**: {type: z/Z}\n");
   const Config config = Config::load({first, second});
   CHECK(config.domain().domain == 2);
   CHECK(config.domain().mode == 0660);
@@ -170,9 +172,10 @@ TEST_CASE("a contradiction across two files names both") {
   const Files files;
   const std::string first = files.write("1.yaml", "topics: {/a: {reliability: best_effort}}\n");
   const std::string second = files.write("2.yaml", "topics: {/a: {max_blocking_time: 1s}}\n");
-  CHECK(error_text([&] { return Config::load({first, second}); }) ==
-        second + ":1:34: topic '/a': max_blocking_time 1s contradicts reliability: best_effort at " + first +
-            ":1:28; set reliability: reliable, or remove max_blocking_time");
+  CHECK(error_text([&] {
+          return Config::load({first, second});
+        }) == second + ":1:34: topic '/a': max_blocking_time 1s contradicts reliability: best_effort at " + first +
+                  ":1:28; set reliability: reliable, or remove max_blocking_time");
 }
 
 TEST_CASE("files that cannot be loaded") {

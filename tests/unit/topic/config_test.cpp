@@ -21,9 +21,7 @@ std::string parse_error(const std::string& text) {
   return error_text([&] { return parse(text); });
 }
 /// The error of an entry `/a: {SETTINGS}`; the settings begin at column 8 of line 1.
-std::string setting_error(const std::string& settings) {
-  return parse_error("topics: {/a: {" + settings + "}}");
-}
+std::string setting_error(const std::string& settings) { return parse_error("topics: {/a: {" + settings + "}}"); }
 const std::string kTopic = " of topic '/a': ";
 
 }  // namespace
@@ -128,8 +126,9 @@ TEST_CASE("bad topic names in a file") {
 
 TEST_CASE("unknown keys, with the nearest known one") {
   CHECK(parse_error("domian: 1") == "x.yaml:1:1: unknown key 'domian' in the configuration; did you mean 'domain'?");
-  CHECK(parse_error("colour: red") == "x.yaml:1:1: unknown key 'colour' in the configuration; accepted are domain, "
-                                      "runtime_dir, group, mode, plugin_path, topics");
+  CHECK(parse_error("colour: red") ==
+        "x.yaml:1:1: unknown key 'colour' in the configuration; accepted are domain, "
+        "runtime_dir, group, mode, plugin_path, topics");
   CHECK(setting_error("relaibility: reliable") ==
         "x.yaml:1:15: unknown key 'relaibility' in topic '/a'; did you mean 'reliability'?");
   CHECK(setting_error("chanel: robot") == "x.yaml:1:15: unknown key 'chanel' in topic '/a'; did you mean 'channel'?");
@@ -190,8 +189,9 @@ TEST_CASE("values of topic settings: every refusal in full") {
 }
 
 TEST_CASE("the largest and smallest accepted values") {
-  const TopicSpec spec = parse("topics: {/a: {depth: 1048576, max_size: 1GiB, durability: transient_local, "
-                               "history: 1048576, reliability: reliable, max_blocking_time: 0}}")
+  const TopicSpec spec = parse(
+                             "topics: {/a: {depth: 1048576, max_size: 1GiB, durability: transient_local, "
+                             "history: 1048576, reliability: reliable, max_blocking_time: 0}}")
                              .topic("/a");
   CHECK(spec.qos.depth == 1'048'576);
   CHECK(spec.qos.history == 1'048'576);
@@ -245,8 +245,9 @@ TEST_CASE("a wildcard entry that can never be right is refused at once; one that
 TEST_CASE("domain settings") {
   const ScopedEnvironment no_domain{"SLUICE_DOMAIN", ""};
   const ScopedEnvironment no_directory{"SLUICE_RUNTIME_DIR", ""};
-  const Config config = parse("domain: 4294967295\nruntime_dir: /run/sluice//\ngroup: robots\nmode: 0660\n"
-                              "plugin_path: [/opt/a, b]\n");
+  const Config config = parse(
+      "domain: 4294967295\nruntime_dir: /run/sluice//\ngroup: robots\nmode: 0660\n"
+      "plugin_path: [/opt/a, b]\n");
   const DomainSettings& domain = config.domain();
   CHECK(domain.domain == 4294967295);
   CHECK(domain.runtime_dir == "/run/sluice");
@@ -266,8 +267,7 @@ TEST_CASE("plugin directories are relative to the file that names them") {
         std::vector<std::string>{"/etc/robot/lib"});
   CHECK(Config::parse("plugin_path: [../lib, /opt]", "etc/x.yaml").domain().plugin_path ==
         std::vector<std::string>{"etc/../lib", "/opt"});
-  CHECK(parse_error("plugin_path: ['']") ==
-        "x.yaml:1:15: plugin_path: '' is not accepted; expected a directory");
+  CHECK(parse_error("plugin_path: ['']") == "x.yaml:1:15: plugin_path: '' is not accepted; expected a directory");
   CHECK(parse_error("plugin_path: {a: b}") == "x.yaml:1:14: plugin_path: expected a list, found a mapping");
   CHECK(parse_error("plugin_path: [[a]]") == "x.yaml:1:15: plugin_path: expected a value, found a list");
 }
@@ -275,9 +275,8 @@ TEST_CASE("plugin directories are relative to the file that names them") {
 TEST_CASE("file modes are octal, with or without a leading zero or quotes") {
   for (const std::string text : {"0660", "'0660'", "660", "0o660"}) CHECK(parse("mode: " + text).domain().mode == 0660);
   for (const std::string text : {"0600", "0640", "0644", "0664", "0666"}) CHECK_NOTHROW(parse("mode: " + text));
-  for (const std::string text :
-       {"0700", "0661", "0400", "0620", "0602", "0606", "0646", "0", "01660", "00660", "4660", "rw", "0680", "-660",
-        ""}) {
+  for (const std::string text : {"0700", "0661", "0400", "0620", "0602", "0606", "0646", "0", "01660", "00660", "4660",
+                                 "rw", "0680", "-660", ""}) {
     CHECK(parse_error("mode: '" + text + "'") ==
           "x.yaml:1:7: mode: '" + text +
               "' is not accepted; expected octal permissions without execute bits: 0600, 0640, 0644, 0660, 0664 or "

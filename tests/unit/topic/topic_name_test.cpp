@@ -48,8 +48,7 @@ TEST_CASE("every rule that a name can break") {
   CHECK(name_error("/") == "topic name '/': a name needs at least one token after '/'");
   CHECK(name_error("a//b") == "topic name 'a//b': empty token at position 3 (names must not contain '//')");
   CHECK(name_error("//a") == "topic name '//a': empty token at position 2 (names must not contain '//')");
-  CHECK(name_error("a/") ==
-        "topic name 'a/': '/' at position 2 is the last character (names must not end with '/')");
+  CHECK(name_error("a/") == "topic name 'a/': '/' at position 2 is the last character (names must not end with '/')");
   CHECK(name_error("a__b") == "topic name 'a__b': '__' at position 2 (names must not contain '__')");
   CHECK(name_error("a/1b") ==
         "topic name 'a/1b': token '1b' at position 3 begins with a digit (tokens begin with a letter or '_')");
@@ -121,8 +120,9 @@ TEST_CASE("every way in which a remap rule is refused") {
   CHECK(remap_error("chatter:=") == "remap rule 'chatter:=': nothing after ':='" + expected);
   CHECK(remap_error("a//b:=c") ==
         "remap rule 'a//b:=c': topic name 'a//b': empty token at position 3 (names must not contain '//')");
-  CHECK(remap_error("a:=b:=c") == "remap rule 'a:=b:=c': topic name 'b:=c': character ':' at position 2 (names have "
-                                  "letters, digits, '_' and '/' only)");
+  CHECK(remap_error("a:=b:=c") ==
+        "remap rule 'a:=b:=c': topic name 'b:=c': character ':' at position 2 (names have "
+        "letters, digits, '_' and '/' only)");
   CHECK(remap_error("__name:=x") ==
         "remap rule '__name:=x': unknown name '__name'; only __node and __ns begin with '__'");
   CHECK(remap_error("__ns:=robot") ==

@@ -73,15 +73,17 @@ TEST_CASE("an empty document is null") {
 }
 
 TEST_CASE("a byte order mark and Windows line ends are harmless") {
-  const YamlNode root = parse("\xef\xbb\xbf" "a: 1\r\nb: 2\r\n");
+  const YamlNode root = parse(
+      "\xef\xbb\xbf"
+      "a: 1\r\nb: 2\r\n");
   CHECK(root.find("a")->text() == "1");
   CHECK(root.find("b")->text() == "2");
   CHECK(root.find("b")->origin().text() == "x.yaml:2:4");
 }
 
 TEST_CASE("aliases copy the anchored node, which keeps its own place") {
-  const YamlNode root = parse(
-      "base: &b {depth: 4, list: [1, 2]}\nuse: *b\nword: &w hello\n*w : key\nnothing: &n\nx: *n\n");
+  const YamlNode root =
+      parse("base: &b {depth: 4, list: [1, 2]}\nuse: *b\nword: &w hello\n*w : key\nnothing: &n\nx: *n\n");
   CHECK(root.find("use")->find("depth")->text() == "4");
   CHECK(root.find("use")->find("depth")->origin().text() == "x.yaml:1:18");
   CHECK(root.find("use")->find("list")->items().size() == 2);
@@ -110,8 +112,7 @@ TEST_CASE("keys must be words") {
   CHECK(parse_error("? [a]\n: 1\n") ==
         "x.yaml:1:3: a key must be a single word, found a list or a mapping; is a bracket left open?");
   CHECK(parse_error("a: &x [1]\n*x : 2\n") == "x.yaml:2:1: a key must be a single word, found a list");
-  CHECK(parse_error("~: 1\n") ==
-        "x.yaml:1:1: a key is missing here; if the word itself is meant, put it in quotes");
+  CHECK(parse_error("~: 1\n") == "x.yaml:1:1: a key is missing here; if the word itself is meant, put it in quotes");
   CHECK(parse_error(": 1\n") == "x.yaml:1:1: a key is missing here; if the word itself is meant, put it in quotes");
   CHECK(parse("'~': 1\n'<<': 2\n").find("<<")->text() == "2");
 }
@@ -121,8 +122,7 @@ TEST_CASE("syntax errors name the place and what to look for") {
   CHECK(parse_error("a: [b,\n  c\nd: 1\n") == "x.yaml:3:2: not valid YAML: ',' or ']' is missing in this list");
   CHECK(parse_error("a:\n  b: 1\n c: 2\n") ==
         "x.yaml:3:2: not valid YAML: expected 'key: value'; is a ':' missing, or the indentation wrong?");
-  CHECK(parse_error("- - a\n b\n") ==
-        "x.yaml:2:2: not valid YAML: expected the next '- '; is the indentation wrong?");
+  CHECK(parse_error("- - a\n b\n") == "x.yaml:2:2: not valid YAML: expected the next '- '; is the indentation wrong?");
   CHECK(parse_error("a: b: c\n") ==
         "x.yaml:1:5: not valid YAML: ':' is not allowed here; indent with spaces, quote text with ': '");
   CHECK(parse_error("a: b\n  c: d\n").starts_with("x.yaml:2:4: not valid YAML: ':' is not allowed here"));
@@ -167,10 +167,12 @@ TEST_CASE("requirements on a node name the thing, its place and what was found")
   CHECK(error_text([&] { return at("q").require_bool("respawn"); }) ==
         "x.yaml:5:4: respawn: expected true or false without quotes, found the value 'true'");
   CHECK_NOTHROW(at("m").require_known_keys("it", {"a"}));
-  CHECK(error_text([&] { root.require_known_keys("node 'x'", {"m", "s", "v", "n", "q", "t", "file"}); }) ==
-        "x.yaml:7:1: unknown key 'f' in node 'x'; did you mean 'm'?");
-  CHECK(error_text([&] { at("m").require_known_keys("node 'x'", {"depth", "history"}); }) ==
-        "x.yaml:1:5: unknown key 'a' in node 'x'; accepted are depth, history");
+  CHECK(error_text([&] {
+          root.require_known_keys("node 'x'", {"m", "s", "v", "n", "q", "t", "file"});
+        }) == "x.yaml:7:1: unknown key 'f' in node 'x'; did you mean 'm'?");
+  CHECK(error_text([&] {
+          at("m").require_known_keys("node 'x'", {"depth", "history"});
+        }) == "x.yaml:1:5: unknown key 'a' in node 'x'; accepted are depth, history");
 }
 
 TEST_CASE("files: read, missing, a directory, too large") {
@@ -233,9 +235,10 @@ TEST_CASE("a huge value is cut in messages") {
 }
 
 TEST_CASE("hostile repetitions end soon, one way or the other") {
-  for (const char* unit : {"[", "{", "- ", "? ", ": ", "a: ", "\"", "'", "|\n", "&a ", "*a ", "#", "\t", "\n", "\r",
-                           "!", "%", "---\n", "...\n", "a\n", "[],", "\"\\", "-\n", "?\n", ":\n", "a:\n", "[a: ",
-                           "{a: ", " a:\n", "@", "`", ",", "]", "}", "? a\n", ">\n", "\\", "&a\n", "!<", "!!"}) {
+  for (const char* unit : {"[",   "{",    "- ",  "? ",  ": ",    "a: ",  "\"",   "'",     "|\n",   "&a ",
+                           "*a ", "#",    "\t",  "\n",  "\r",    "!",    "%",    "---\n", "...\n", "a\n",
+                           "[],", "\"\\", "-\n", "?\n", ":\n",   "a:\n", "[a: ", "{a: ",  " a:\n", "@",
+                           "`",   ",",    "]",   "}",   "? a\n", ">\n",  "\\",   "&a\n",  "!<",    "!!"}) {
     INFO(unit);
     survives(times(unit, 50'000));
     survives("[" + times(unit, 50'000));

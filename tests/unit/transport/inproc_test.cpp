@@ -131,7 +131,8 @@ TEST_CASE("inproc refuses contradictory settings, naming both") {
   CHECK_NOTHROW(topic.reader());  // the first one did not say what it sends
   topic.spec.qos.depth = 8;
   topic.spec.origins["depth"] = Origin{"a.yaml", 2, 3};
-  CHECK_THROWS_WITH(topic.reader(),
-                    "a.yaml:2:3: topic '/x': depth is '8' here, but the topic was opened with '4' in this process; give "
-                    "both the same configuration");
+  CHECK_THROWS_WITH(
+      topic.reader(),
+      "a.yaml:2:3: topic '/x': depth is '8' here, but the topic was opened with '4' in this process; give "
+      "both the same configuration");
 }

@@ -120,17 +120,19 @@ TEST_CASE("asking a transport for what it cannot do is one sentence with the pla
     spec.qos.durability = Durability::transient_local;
     spec.qos.history = 1;
     spec.origins["durability"] = Origin{"demo.yaml", 4, 9};
-    CHECK_THROWS_WITH(registry.check(spec),
-                      "demo.yaml:4:9: topic '/x': transport 'slick' cannot do 'transient_local'; change 'durability' or "
-                      "choose another transport");
+    CHECK_THROWS_WITH(
+        registry.check(spec),
+        "demo.yaml:4:9: topic '/x': transport 'slick' cannot do 'transient_local'; change 'durability' or "
+        "choose another transport");
   }
   SECTION("a reliable raw topic") {
     TopicSpec spec = reliable_topic("slick");
     spec.options["segment"] = {"/ticks", {}};
     spec.options["element"] = {"64", {}};
-    CHECK_THROWS_WITH(registry.check(spec),
-                      "demo.yaml:3:5: topic '/x': transport 'slick' cannot do 'reliable'; change 'reliability' or choose "
-                      "another transport");
+    CHECK_THROWS_WITH(
+        registry.check(spec),
+        "demo.yaml:3:5: topic '/x': transport 'slick' cannot do 'reliable'; change 'reliability' or choose "
+        "another transport");
   }
   SECTION("an option of another transport") {
     TopicSpec spec = reliable_topic("inproc");

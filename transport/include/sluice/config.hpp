@@ -16,10 +16,10 @@ namespace sluice {
 
 /// Domain-wide settings, each with the place it came from.
 struct DomainSettings {
-  std::uint32_t domain = 0;            ///< YAML `domain`, environment SLUICE_DOMAIN. Domains never see each other.
-  std::string runtime_dir;             ///< YAML `runtime_dir`, environment SLUICE_RUNTIME_DIR; default /dev/shm/sluice-UID.
-  std::uint32_t mode = 0600;           ///< YAML `mode`: permissions of the files, whatever the umask.
-  std::string group;                   ///< YAML `group`: group of the files; empty: the process's own.
+  std::uint32_t domain = 0;   ///< YAML `domain`, environment SLUICE_DOMAIN. Domains never see each other.
+  std::string runtime_dir;    ///< YAML `runtime_dir`, environment SLUICE_RUNTIME_DIR; default /dev/shm/sluice-UID.
+  std::uint32_t mode = 0600;  ///< YAML `mode`: permissions of the files, whatever the umask.
+  std::string group;          ///< YAML `group`: group of the files; empty: the process's own.
   std::vector<std::string> plugin_path;  ///< YAML `plugin_path`: directories searched for plugins, in order.
   std::map<std::string, Origin> origins;
 
@@ -45,8 +45,8 @@ class SLUICE_EXPORT Config {
 
   [[nodiscard]] const DomainSettings& domain() const noexcept;
 
-  /// The settings of a fully qualified topic: defaults, then matching wildcards from the least to the most specific, then
-  /// the exact entry. Throws ConfigError for settings that contradict each other (both places are named).
+  /// The settings of a fully qualified topic: defaults, then matching wildcards from the least to the most specific,
+  /// then the exact entry. Throws ConfigError for settings that contradict each other (both places are named).
   [[nodiscard]] TopicSpec topic(std::string_view name) const;
 
   /// Whether any entry, exact or wildcard, names this topic.

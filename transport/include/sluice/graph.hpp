@@ -29,9 +29,9 @@ enum class EndpointKind : std::uint8_t { publisher, subscription };
 /// A publisher or a subscription of some process, as its record in shared memory says.
 struct EndpointInfo {
   EndpointKind kind{};
-  std::string node;       ///< Fully qualified.
-  std::string topic;      ///< Fully qualified.
-  std::string type;       ///< Empty: undeclared bytes.
+  std::string node;   ///< Fully qualified.
+  std::string topic;  ///< Fully qualified.
+  std::string type;   ///< Empty: undeclared bytes.
   std::string transport;
   Reliability reliability{};
   std::uint32_t depth = 0;
@@ -63,7 +63,8 @@ struct GraphSnapshot {
 /// Reads the graph. Disturbs nobody and needs no process of its own in the domain.
 [[nodiscard]] SLUICE_EXPORT GraphSnapshot read_graph(const DomainSettings& domain);
 
-/// Removes what dead processes left in the domain's directory, and the directory itself when it is empty. How many files.
+/// Removes what dead processes left in the domain's directory, and the directory itself when it is empty. How many
+/// files.
 SLUICE_EXPORT std::size_t remove_leftovers(const Config& config);
 
 }  // namespace sluice

@@ -11,20 +11,20 @@ using PublisherId = std::uint64_t;
 
 /// What is known about a received message.
 struct MessageInfo {
-  std::uint64_t sequence = 0;      ///< Counts this publisher's messages from 0.
-  std::int64_t published_ns = 0;   ///< CLOCK_MONOTONIC at publication; 0: unknown (timestamps off, foreign programs).
+  std::uint64_t sequence = 0;     ///< Counts this publisher's messages from 0.
+  std::int64_t published_ns = 0;  ///< CLOCK_MONOTONIC at publication; 0: unknown (timestamps off, foreign programs).
   PublisherId publisher = 0;
-  std::uint64_t lost = 0;          ///< Messages lost by this subscription since the one before.
+  std::uint64_t lost = 0;  ///< Messages lost by this subscription since the one before.
 };
 
 /// How a publication ended.
 enum class PublishResult : std::uint8_t {
   ok,
-  timeout,    ///< reliable: no room within max_blocking_time; nothing was sent.
-  too_large,  ///< Longer than the topic's max_size; nothing was sent.
-  wrong_size, ///< Raw topics: not a whole number of elements; nothing was sent.
-  uncertain,  ///< This process was stopped for so long in the middle that others gave the position up: readers may or may
-              ///< not have received the message. Never repeated by Sluice.
+  timeout,     ///< reliable: no room within max_blocking_time; nothing was sent.
+  too_large,   ///< Longer than the topic's max_size; nothing was sent.
+  wrong_size,  ///< Raw topics: not a whole number of elements; nothing was sent.
+  uncertain,   ///< This process was stopped for so long in the middle that others gave the position up: readers may or
+              ///< may not have received the message. Never repeated by Sluice.
 };
 
 /// A writer's books, all since it was opened.
@@ -41,11 +41,11 @@ struct ReaderStats {
   std::uint64_t joined = 0;    ///< The position this reader began at.
   std::uint64_t reserved = 0;  ///< Positions granted to publishers so far.
   std::uint64_t received = 0;
-  std::uint64_t lost = 0;      ///< Overwritten before they were taken.
-  std::uint64_t skipped = 0;   ///< Holes that publishers left who died or were stopped.
-  std::uint64_t queued = 0;    ///< Not yet taken, publications in flight included. Derived from the others.
-  std::uint64_t bytes = 0;     ///< Payload bytes received.
-  std::uint64_t evictions = 0; ///< Times this reader held publishers up for too long and lost its place.
+  std::uint64_t lost = 0;       ///< Overwritten before they were taken.
+  std::uint64_t skipped = 0;    ///< Holes that publishers left who died or were stopped.
+  std::uint64_t queued = 0;     ///< Not yet taken, publications in flight included. Derived from the others.
+  std::uint64_t bytes = 0;      ///< Payload bytes received.
+  std::uint64_t evictions = 0;  ///< Times this reader held publishers up for too long and lost its place.
 };
 
 }  // namespace sluice

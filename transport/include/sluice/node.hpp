@@ -86,8 +86,8 @@ class SLUICE_EXPORT Node {
   /// Calls `callback(std::span<const std::byte>)` or with a MessageInfo as second argument.
   template <typename Callback>
   [[nodiscard]] BytesSubscription subscribe_bytes(std::string_view topic, Callback callback, std::string type = "") {
-    return BytesSubscription(
-        open_subscription(topic, {std::move(type), 0}, [call = std::move(callback)](const TakenMessage& message) mutable {
+    return BytesSubscription(open_subscription(
+        topic, {std::move(type), 0}, [call = std::move(callback)](const TakenMessage& message) mutable {
           const std::span<const std::byte> bytes{message.data, message.size};
           if constexpr (std::is_invocable_v<Callback&, std::span<const std::byte>, const MessageInfo&>) {
             call(bytes, message.info);
@@ -101,7 +101,8 @@ class SLUICE_EXPORT Node {
     return BytesSubscription(open_subscription(topic, {"", 0}, {}));
   }
 
-  /// Calls `callback` every `period`, first after one period. A callback that runs late does not make up for missed calls.
+  /// Calls `callback` every `period`, first after one period. A callback that runs late does not make up for missed
+  /// calls.
   Timer every(std::chrono::nanoseconds period, std::function<void()> callback);
 
   /// The parameter's value from --param, or `otherwise`. Throws Error when the text is no T.

@@ -33,13 +33,13 @@ inline constexpr std::uint64_t kPluginMagic = 0x4E475550'43554C53;  // "SLUCPUGN
 struct PluginDescriptor {
   std::uint64_t magic;
   std::uint32_t interface_version;
-  std::uint32_t size;          ///< sizeof(PluginDescriptor), so that fields can be added.
+  std::uint32_t size;  ///< sizeof(PluginDescriptor), so that fields can be added.
   const char* compiler_tag;
-  const char* name;            ///< The word after `transport:` in YAML.
+  const char* name;  ///< The word after `transport:` in YAML.
   const char* version;
-  const char* description;     ///< One line.
-  Transport* (*create)();      ///< A new transport; the loader owns it.
-  TransportTraits traits;      ///< The most that it can do; see Transport::traits for a given topic.
+  const char* description;  ///< One line.
+  Transport* (*create)();   ///< A new transport; the loader owns it.
+  TransportTraits traits;   ///< The most that it can do; see Transport::traits for a given topic.
 };
 
 }  // namespace sluice
@@ -51,15 +51,15 @@ struct PluginDescriptor {
 
 /// Makes this library a plugin; `TYPE` derives from sluice::Transport and has a default constructor. The last argument
 /// are its TransportTraits. Write a semicolon after it.
-#define SLUICE_PLUGIN(TYPE, NAME, VERSION, DESCRIPTION, ...)                                                  \
-  extern "C" SLUICE_EXPORT const ::sluice::PluginDescriptor SLUICE_PLUGIN_SYMBOL;                             \
-  extern "C" const ::sluice::PluginDescriptor SLUICE_PLUGIN_SYMBOL = {                                        \
-      ::sluice::kPluginMagic,                                                                                 \
-      ::sluice::kPluginInterfaceVersion,                                                                      \
-      sizeof(::sluice::PluginDescriptor),                                                                     \
-      SLUICE_COMPILER_TAG,                                                                                    \
-      NAME,                                                                                                   \
-      VERSION,                                                                                                \
-      DESCRIPTION,                                                                                            \
-      []() -> ::sluice::Transport* { return new TYPE; },                                                      \
+#define SLUICE_PLUGIN(TYPE, NAME, VERSION, DESCRIPTION, ...)                      \
+  extern "C" SLUICE_EXPORT const ::sluice::PluginDescriptor SLUICE_PLUGIN_SYMBOL; \
+  extern "C" const ::sluice::PluginDescriptor SLUICE_PLUGIN_SYMBOL = {            \
+      ::sluice::kPluginMagic,                                                     \
+      ::sluice::kPluginInterfaceVersion,                                          \
+      sizeof(::sluice::PluginDescriptor),                                         \
+      SLUICE_COMPILER_TAG,                                                        \
+      NAME,                                                                       \
+      VERSION,                                                                    \
+      DESCRIPTION,                                                                \
+      []() -> ::sluice::Transport* { return new TYPE; },                          \
       __VA_ARGS__}

@@ -21,7 +21,7 @@ struct QoS {
   Reliability reliability = Reliability::best_effort;
   std::uint32_t depth = 16;  ///< Messages that are kept for a reader that is behind.
   Durability durability = Durability::volatile_;
-  std::uint32_t history = 0;  ///< Messages for a late joiner; only with transient_local.
+  std::uint32_t history = 0;                                 ///< Messages for a late joiner; only with transient_local.
   std::optional<std::chrono::nanoseconds> deadline;          ///< Longest expected time between two messages.
   std::optional<std::chrono::nanoseconds> liveliness_lease;  ///< A silent publisher counts as late after this time.
   std::chrono::nanoseconds max_blocking_time = std::chrono::milliseconds{100};  ///< reliable: then publish times out.

@@ -132,7 +132,8 @@ class BytesMessage {
   detail::TakenGuard guard_;
 };
 
-/// What typed and untyped subscriptions share. Movable; the topic is left by the destructor, after which no callback runs.
+/// What typed and untyped subscriptions share. Movable; the topic is left by the destructor, after which no callback
+/// runs.
 class SubscriptionBase {
  public:
   SubscriptionBase(SubscriptionBase&&) noexcept = default;
@@ -166,7 +167,9 @@ template <FixedMessage T>
 class Subscription : public SubscriptionBase {
  public:
   /// The next message, or nothing. Never blocks. Messages that are no T are dropped and logged.
-  [[nodiscard]] std::optional<Message<T>> take() { return wrap([&] { return core_->take(); }); }
+  [[nodiscard]] std::optional<Message<T>> take() {
+    return wrap([&] { return core_->take(); });
+  }
 
   /// As take, but waits for a message for at most `timeout`.
   [[nodiscard]] std::optional<Message<T>> take_for(std::chrono::nanoseconds timeout) {

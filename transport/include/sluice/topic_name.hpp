@@ -9,8 +9,8 @@
 
 namespace sluice {
 
-/// Names follow ROS 2: tokens of [A-Za-z0-9_] separated by '/', no token begins with a digit, no "//" and no "__", no '/'
-/// at the end; "~" only first, for private names; {node}, {ns} and {name} are replaced. At most 240 characters.
+/// Names follow ROS 2: tokens of [A-Za-z0-9_] separated by '/', no token begins with a digit, no "//" and no "__", no
+/// '/' at the end; "~" only first, for private names; {node}, {ns} and {name} are replaced. At most 240 characters.
 
 /// A rule `from:=to`; both sides may be relative or private and are expanded like any name.
 struct Remap {
@@ -30,7 +30,8 @@ SLUICE_EXPORT void check_node_name(std::string_view name);
 /// "/ns" + "node" -> "/ns/node".
 [[nodiscard]] SLUICE_EXPORT std::string fully_qualified_node_name(std::string_view ns, std::string_view node);
 
-/// Expands `name` for a node: "foo" -> "/ns/foo", "/foo" stays, "~/foo" -> "/ns/node/foo", then checks it. Throws Error.
+/// Expands `name` for a node: "foo" -> "/ns/foo", "/foo" stays, "~/foo" -> "/ns/node/foo", then checks it. Throws
+/// Error.
 [[nodiscard]] SLUICE_EXPORT std::string expand_topic_name(std::string_view name, std::string_view ns,
                                                           std::string_view node);
 

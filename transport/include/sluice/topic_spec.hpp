@@ -24,12 +24,12 @@ struct TransportOption {
 
 /// Everything that is needed to open one topic: the resolved YAML, with the place each value came from.
 struct TopicSpec {
-  std::string name;                ///< Fully qualified, "/imu/raw".
+  std::string name;  ///< Fully qualified, "/imu/raw".
   MessageType type;
   std::string transport = "slick";
   QoS qos;
-  std::size_t max_size = 4096;     ///< Largest message in bytes.
-  bool timestamps = true;          ///< Whether publishing reads the clock (about 40 ns).
+  std::size_t max_size = 4096;                     ///< Largest message in bytes.
+  bool timestamps = true;                          ///< Whether publishing reads the clock (about 40 ns).
   std::map<std::string, TransportOption> options;  ///< The transport's own settings, checked by the transport.
   std::map<std::string, Origin> origins;           ///< YAML key -> where the value above came from.
 

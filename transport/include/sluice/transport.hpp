@@ -30,14 +30,14 @@ namespace sluice {
 
 /// What a transport can do. The node layer refuses, at startup, to ask for what is not declared here.
 struct TransportTraits {
-  bool zero_copy = false;         ///< Subscribers read the transport's own memory.
-  bool reliable = false;          ///< Offers Reliability::reliable.
+  bool zero_copy = false;  ///< Subscribers read the transport's own memory.
+  bool reliable = false;   ///< Offers Reliability::reliable.
   bool many_publishers = false;
   bool many_subscribers = false;
-  bool latest_value = false;      ///< Keeps the last message only.
-  bool foreign_peers = false;     ///< Programs without Sluice may sit on the other side.
+  bool latest_value = false;   ///< Keeps the last message only.
+  bool foreign_peers = false;  ///< Programs without Sluice may sit on the other side.
   bool between_processes = false;
-  bool transient_local = false;   ///< Offers Durability::transient_local.
+  bool transient_local = false;  ///< Offers Durability::transient_local.
 };
 
 /// Where a transport may put files, and under which rights.
@@ -49,8 +49,8 @@ struct TransportContext {
 /// Memory to write a message into.
 struct LoanedBuffer {
   std::byte* data = nullptr;
-  std::size_t size = 0;         ///< Bytes that may be written.
-  std::uint64_t handle = 0;     ///< The writer's own.
+  std::size_t size = 0;      ///< Bytes that may be written.
+  std::uint64_t handle = 0;  ///< The writer's own.
 };
 
 class SLUICE_EXPORT Writer {
@@ -58,7 +58,8 @@ class SLUICE_EXPORT Writer {
   virtual ~Writer();
 
   /// Memory for a message of at most `bytes`. Reserves nothing in the medium, so keeping or discarding it costs nobody
-  /// anything. Returns data == nullptr when `bytes` exceeds the topic's max_size or the loans are used up. Never blocks.
+  /// anything. Returns data == nullptr when `bytes` exceeds the topic's max_size or the loans are used up. Never
+  /// blocks.
   [[nodiscard]] virtual LoanedBuffer loan(std::size_t bytes) noexcept = 0;
 
   /// Sends the first `used` bytes and gives the loan back, whatever the result. May wait up to max_blocking_time on a

@@ -14,24 +14,25 @@ namespace sluice {
 
 /// A plugin file and what became of it.
 struct PluginInfo {
-  std::string path;         ///< Empty for one that is linked in.
+  std::string path;  ///< Empty for one that is linked in.
   std::string name;
   std::string version;
   std::string description;
   TransportTraits traits;
-  std::string error;        ///< Why it cannot be used; empty when it can.
+  std::string error;  ///< Why it cannot be used; empty when it can.
 };
 
-/// Finds, checks and keeps transports. A file that cannot be used is remembered with its reason and changes nothing else;
-/// the reason is part of the error when a topic asks for a transport that is not there.
-/// Libraries are loaded on first use and stay loaded: code may still be running in them. Any thread.
+/// Finds, checks and keeps transports. A file that cannot be used is remembered with its reason and changes nothing
+/// else; the reason is part of the error when a topic asks for a transport that is not there. Libraries are loaded on
+/// first use and stay loaded: code may still be running in them. Any thread.
 class SLUICE_EXPORT TransportRegistry {
  public:
   /// Searches SLUICE_PLUGIN_PATH (directories, separated by colons), then `directories`, then the directory that was
   /// installed with this library (lib/sluice/plugins). The first plugin of a name wins.
   explicit TransportRegistry(std::vector<std::string> directories = {});
 
-  /// Throws Error when no usable plugin has that name: names the ones there are, and the broken ones with their reasons.
+  /// Throws Error when no usable plugin has that name: names the ones there are, and the broken ones with their
+  /// reasons.
   [[nodiscard]] Transport& get(const std::string& name);
 
   /// Every plugin file found, usable or not, in search order.

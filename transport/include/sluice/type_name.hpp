@@ -29,9 +29,10 @@ struct TypeName {
   }
 };
 
-/// What can be sent as it stands in memory: no pointers that mean something in one process only, no alignment beyond 16.
+/// What can be sent as it stands in memory: no pointers that mean something in one process only, no alignment
+/// beyond 16.
 template <typename T>
-concept FixedMessage = std::is_trivially_copyable_v<T> && std::is_standard_layout_v<T> && !std::is_pointer_v<T> &&
-                       alignof(T) <= 16;
+concept FixedMessage =
+    std::is_trivially_copyable_v<T> && std::is_standard_layout_v<T> && !std::is_pointer_v<T> && alignof(T) <= 16;
 
 }  // namespace sluice

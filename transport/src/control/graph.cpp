@@ -73,7 +73,8 @@ std::uint64_t entries_in_memory(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return 0;
   const auto bytes = static_cast<std::uint64_t>(info.st_blocks) * 512;
-  return bytes <= detail::kRecordEntriesOffset ? 0 : (bytes - detail::kRecordEntriesOffset) / sizeof(detail::RecordEntry);
+  return bytes <= detail::kRecordEntriesOffset ? 0
+                                               : (bytes - detail::kRecordEntriesOffset) / sizeof(detail::RecordEntry);
 }
 
 ProcessInfo read_record(const shm::AttachedSegment& attached) {
@@ -85,8 +86,8 @@ ProcessInfo read_record(const shm::AttachedSegment& attached) {
   process.heartbeat = header.heartbeat.load_relaxed();
   process.progress = header.progress.load_relaxed();
 
-  const std::uint64_t used = std::min({header.used.load_acquire(), std::uint64_t{detail::kMaxRecordEntries},
-                                       entries_in_memory(attached.fd.get())});
+  const std::uint64_t used = std::min(
+      {header.used.load_acquire(), std::uint64_t{detail::kMaxRecordEntries}, entries_in_memory(attached.fd.get())});
   const auto* entries = mapping.at<detail::RecordEntry>(detail::kRecordEntriesOffset);
   std::map<std::uint64_t, std::string> nodes;
   std::vector<std::pair<std::uint32_t, EndpointInfo>> endpoints;

@@ -35,7 +35,6 @@ struct RecordHeader {
 };
 static_assert(sizeof(RecordHeader) <= kRecordEntriesOffset);
 
-
 /// The numbers of an endpoint: on lines that only its owner touches on the hot path. Plain relaxed stores; a tool that
 /// looks in between sees numbers one message apart.
 struct EndpointStatistics {
@@ -54,7 +53,7 @@ enum class EntryKind : std::uint32_t { free = 0, node = 1, publisher = 2, subscr
 struct RecordEntry {
   shm::SharedAtomic<std::uint64_t> version;  ///< Odd while the fields below change.
   shm::SharedAtomic<std::uint32_t> kind;
-  std::uint32_t node_entry;   ///< Endpoints: the entry of their node.
+  std::uint32_t node_entry;  ///< Endpoints: the entry of their node.
   std::uint32_t depth;
   std::uint32_t reliability;
   std::array<char, 256> name;  ///< Node or topic, fully qualified.

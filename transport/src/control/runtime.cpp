@@ -8,7 +8,6 @@
 
 #include <sluice/graph.hpp>
 
-
 namespace sluice::detail {
 
 namespace {

@@ -137,9 +137,7 @@ bool ExecutorImpl::spin_until(shm::Deadline until) {
 
 void Executor::spin() { (void)impl_->spin_until(shm::Deadline::never()); }
 
-bool Executor::spin_for(std::chrono::nanoseconds duration) {
-  return impl_->spin_until(shm::Deadline::after(duration));
-}
+bool Executor::spin_for(std::chrono::nanoseconds duration) { return impl_->spin_until(shm::Deadline::after(duration)); }
 
 bool Executor::spin_once(std::chrono::nanoseconds timeout) {
   const detail::SignalWatch watch(impl_->wait_set);

@@ -23,9 +23,9 @@ TopicSpec complete_spec(TopicSpec spec, const MessageType& type, const std::stri
   if (spec.origins.count("max_size") == 0) {
     spec.max_size = type.fixed_size;
   } else if (spec.max_size < type.fixed_size) {
-    throw ConfigError(spec.origin("max_size"), "topic '" + spec.name + "': max_size is " +
-                                                   std::to_string(spec.max_size) + " bytes, but type '" + type.name +
-                                                   "' has " + std::to_string(type.fixed_size) + " bytes; raise max_size");
+    throw ConfigError(spec.origin("max_size"),
+                      "topic '" + spec.name + "': max_size is " + std::to_string(spec.max_size) + " bytes, but type '" +
+                          type.name + "' has " + std::to_string(type.fixed_size) + " bytes; raise max_size");
   }
   return spec;
 }
@@ -122,8 +122,10 @@ void Node::report_size(std::size_t found, std::size_t expected) const noexcept {
   const std::int64_t now = shm::monotonic_ns();
   if (now - impl_->last_size_report_ns < 1'000'000'000) return;
   impl_->last_size_report_ns = now;
-  impl_->logger->error("dropped a message of {} bytes on a topic whose type has {} bytes; another program publishes "
-                       "something else there", found, expected);
+  impl_->logger->error(
+      "dropped a message of {} bytes on a topic whose type has {} bytes; another program publishes "
+      "something else there",
+      found, expected);
 }
 
 void Node::refuse_parameter(const std::string& parameter_name, const std::string& value) const {

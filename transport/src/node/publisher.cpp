@@ -24,7 +24,8 @@ PublisherCore::~PublisherCore() {
 
 void PublisherCore::check_not_forked() const {
   if (fork_generation_ == shm::fork_generation()) return;
-  throw Error("topic '" + spec_.name + "': this publisher was opened before fork() and belongs to the parent process; "
+  throw Error("topic '" + spec_.name +
+              "': this publisher was opened before fork() and belongs to the parent process; "
               "open another one in the child");
 }
 

@@ -68,14 +68,17 @@ void SubscriptionCore::run_callback(const TakenMessage& message) {
   } release{*this, message};
   callback_(message);
   if (!reader_->valid(message)) {
-    runtime_->log().warn("subscription to '{}' was evicted while its callback ran: it held publishers up for longer than "
-                         "evict_after, and what the callback read at its end may have been another message", spec_.name);
+    runtime_->log().warn(
+        "subscription to '{}' was evicted while its callback ran: it held publishers up for longer than "
+        "evict_after, and what the callback read at its end may have been another message",
+        spec_.name);
   }
 }
 
 void SubscriptionCore::check_not_forked() const {
   if (fork_generation_ == shm::fork_generation()) return;
-  throw Error("topic '" + spec_.name + "': this subscription was opened before fork() and belongs to the parent process; "
+  throw Error("topic '" + spec_.name +
+              "': this subscription was opened before fork() and belongs to the parent process; "
               "open another one in the child");
 }
 

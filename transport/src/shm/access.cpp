@@ -68,7 +68,7 @@ void apply_access(int fd, const Access& access, const std::string& what) {
 void ensure_directory(const std::string& path, const Access& access) {
   if (path.empty() || path.front() != '/') throw Error("directory '" + path + "' is not an absolute path");
   int removed = 0;
-  for (std::size_t end = path.find('/', 1); ; end = path.find('/', end + 1)) {
+  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const bool last = end == std::string::npos;
     const std::string part = path.substr(0, end);
     const bool made = ::mkdir(part.c_str(), 0700) == 0;

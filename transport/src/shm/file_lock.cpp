@@ -80,9 +80,7 @@ void FileLock::enlist() noexcept {
   if (fd_.valid()) ForkRegistry::instance().add(*this);
 }
 
-void FileLock::delist() noexcept {
-  ForkRegistry::instance().remove(*this);
-}
+void FileLock::delist() noexcept { ForkRegistry::instance().remove(*this); }
 
 FileLock FileLock::open(const std::string& path, bool read_only) {
   const int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;

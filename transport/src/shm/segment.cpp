@@ -85,8 +85,8 @@ UnnamedSegment UnnamedSegment::create(const Request& request) {
   }
   const std::size_t reserve = request.reserve == 0 ? request.size : request.reserve;
   reserve_space(segment.fd_.get(), 0, reserve, request.what, request.path);
-  segment.mapping_ = map_file(segment.fd_.get(), request.size, MapMode::read_write, reserve == request.size,
-                              request.what);
+  segment.mapping_ =
+      map_file(segment.fd_.get(), request.size, MapMode::read_write, reserve == request.size, request.what);
   return segment;
 }
 
@@ -143,8 +143,7 @@ AttachedSegment open_failed(const std::string& quoted, int error) {
     case ELOOP: return failed(AttachOutcome::not_a_file, quoted + " is a symbolic link; remove it");
     case EISDIR:
     case ENXIO: return failed(AttachOutcome::not_a_file, quoted + " is not a regular file; remove it");
-    default:
-      return failed(AttachOutcome::system_error, SystemError("cannot open " + quoted, error).what());
+    default: return failed(AttachOutcome::system_error, SystemError("cannot open " + quoted, error).what());
   }
 }
 
@@ -169,8 +168,9 @@ AttachedSegment check_header(const std::string& quoted, int fd, std::uint64_t fi
                                                     "; run one version of Sluice in a domain");
   }
   if (header.size != file_size || file_size < minimum) {
-    return failed(AttachOutcome::wrong_size, quoted + " has " + std::to_string(file_size) + " bytes, but its header says " +
-                                                 std::to_string(header.size) + " (truncated or overwritten); remove it");
+    return failed(AttachOutcome::wrong_size, quoted + " has " + std::to_string(file_size) +
+                                                 " bytes, but its header says " + std::to_string(header.size) +
+                                                 " (truncated or overwritten); remove it");
   }
   AttachedSegment result;
   result.outcome = AttachOutcome::ok;

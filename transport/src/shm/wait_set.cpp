@@ -33,8 +33,8 @@ class FutexVector {
   /// The errno of the call, 0 when a word was woken.
   [[nodiscard]] int wait(Deadline deadline) noexcept {
     timespec until = deadline.as_timespec();
-    const long result = ::syscall(SYS_futex_waitv, entries_.data(), count_, 0,
-                                  deadline.is_never() ? nullptr : &until, CLOCK_MONOTONIC);
+    const long result =
+        ::syscall(SYS_futex_waitv, entries_.data(), count_, 0, deadline.is_never() ? nullptr : &until, CLOCK_MONOTONIC);
     return result >= 0 ? 0 : errno;
   }
 
@@ -47,7 +47,8 @@ class FutexVector {
 
 bool WaitSet::kernel_has_futex_waitv() noexcept {
   static const bool has = [] {
-    // A call with no entries is refused with EINVAL by a kernel that knows it, with ENOSYS or EPERM by one that doesn't.
+    // A call with no entries is refused with EINVAL by a kernel that knows it, with ENOSYS or EPERM by one that
+    // doesn't.
     return ::syscall(SYS_futex_waitv, nullptr, 0, 0, nullptr, CLOCK_MONOTONIC) == -1 && errno == EINVAL;
   }();
   return has;
@@ -127,8 +128,8 @@ void WaitSet::interrupt() noexcept {
 
 WaitResult WaitSet::wait(std::span<const Entry> entries, Deadline deadline) {
   if (interrupted_.exchange_seq_cst(0) != 0) return WaitResult::rung;
-  const WaitResult result = method_ == Method::futex_waitv ? wait_with_kernel(entries, deadline)
-                                                           : wait_by_polling(entries, deadline);
+  const WaitResult result =
+      method_ == Method::futex_waitv ? wait_with_kernel(entries, deadline) : wait_by_polling(entries, deadline);
   interrupted_.store_seq_cst(0);
   return result;
 }

@@ -123,9 +123,7 @@ TopicSpec Config::topic(std::string_view name) const {
   return resolve(*impl_, std::string{name});
 }
 
-bool Config::mentions(std::string_view name) const {
-  return !matching_entries(*impl_, std::string{name}).empty();
-}
+bool Config::mentions(std::string_view name) const { return !matching_entries(*impl_, std::string{name}).empty(); }
 
 namespace {
 

@@ -45,8 +45,9 @@ constexpr std::array kTopicKeys{
               "Mark an older program's `segment` as initialised, so that newer programs do not wipe it."},
     ConfigKey{"hole_timeout", "slick", "a duration", "10ms",
               "A position that a dead publisher reserved but did not fill is skipped and counted after this time."},
-    ConfigKey{"stall_timeout", "slick", "a duration", "1s",
-              "The same for a living publisher that was stopped in the middle; it learns that the delivery is uncertain."},
+    ConfigKey{
+        "stall_timeout", "slick", "a duration", "1s",
+        "The same for a living publisher that was stopped in the middle; it learns that the delivery is uncertain."},
     ConfigKey{"evict_after", "slick", "a duration", "5s",
               "A reliable reader that has held publishers up for this long is evicted."},
     ConfigKey{"max_publishers", "slick", "a number", "64", "Publishers that can be connected at once."},

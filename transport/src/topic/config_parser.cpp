@@ -44,8 +44,8 @@ std::string parse_runtime_dir(std::string text) {
 std::uint32_t parse_mode(const std::string& text) {
   constexpr std::size_t kMostDigits = 4;
   const std::string digits = text.substr(text.starts_with("0o") ? 2 : 0);
-  const bool octal = !digits.empty() && digits.size() <= kMostDigits &&
-                     digits.find_first_not_of("01234567") == std::string::npos;
+  const bool octal =
+      !digits.empty() && digits.size() <= kMostDigits && digits.find_first_not_of("01234567") == std::string::npos;
   const auto mode = octal ? static_cast<std::uint32_t>(std::stoul(digits, nullptr, 8)) : 0;
   const std::uint32_t group = (mode >> 3U) & 07U;
   const std::uint32_t others = mode & 07U;

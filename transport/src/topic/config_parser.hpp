@@ -20,7 +20,7 @@ struct TopicEntry {
 /// All that configuration files say.
 struct ConfigData {
   DomainSettings domain;
-  std::map<std::string, TopicEntry> topics;    ///< Without wildcards, by name.
+  std::map<std::string, TopicEntry> topics;     ///< Without wildcards, by name.
   std::map<std::string, TopicEntry> wildcards;  ///< By pattern.
 };
 

@@ -20,8 +20,7 @@ void check_history_fits(const TopicSpec& spec, std::string_view what) {
   const Origin depth = spec.origin("depth");
   refuse(spec, what, "history",
          "history " + std::to_string(spec.qos.history) + " is more than depth " + std::to_string(spec.qos.depth) +
-             (depth.line == 0 ? " (" + depth.text() + ")" : " at " + depth.text()) +
-             "; raise depth, or lower history");
+             (depth.line == 0 ? " (" + depth.text() + ")" : " at " + depth.text()) + "; raise depth, or lower history");
 }
 
 }  // namespace

@@ -170,8 +170,8 @@ class YamlBuilder final : public YAML::EventHandler {
     if (expects_key()) fail(mark, "a key must be a single word, found a list or a mapping; is a bracket left open?");
     require_depth(stack_.size() + 1, mark);
     spend({1, 0, 0}, mark);
-    stack_.push_back(Open{make(mark, kind), anchor, mark, style == YAML::EmitterStyle::Block, std::nullopt,
-                          YAML::Mark::null_mark(), {}});
+    stack_.push_back(Open{
+        make(mark, kind), anchor, mark, style == YAML::EmitterStyle::Block, std::nullopt, YAML::Mark::null_mark(), {}});
   }
 
   void close() {

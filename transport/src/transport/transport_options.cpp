@@ -42,8 +42,8 @@ std::uint32_t OptionReader::number(const std::string& key, std::uint32_t otherwi
   std::uint32_t result = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
   if (error != std::errc{} || end != value.data() + value.size() || result < least || result > most) {
-    refuse(key, "'" + value + "' is not a whole number between " + std::to_string(least) + " and " +
-                    std::to_string(most));
+    refuse(key,
+           "'" + value + "' is not a whole number between " + std::to_string(least) + " and " + std::to_string(most));
   }
   return result;
 }

@@ -37,8 +37,8 @@ std::string join(const std::vector<std::string>& words) {
 }
 
 [[noreturn]] void refuse(const TopicSpec& spec, const std::string& key, const std::string& wish) {
-  throw ConfigError(spec.origin(key), "topic '" + spec.name + "': transport '" + spec.transport + "' cannot do '" + wish +
-                                          "'; change '" + key + "' or choose another transport");
+  throw ConfigError(spec.origin(key), "topic '" + spec.name + "': transport '" + spec.transport + "' cannot do '" +
+                                          wish + "'; change '" + key + "' or choose another transport");
 }
 
 }  // namespace
@@ -93,8 +93,8 @@ Transport& TransportRegistry::get(const std::string& name) {
   const std::lock_guard lock(mutex_);
   const auto found = loaded_.find(name);
   if (found == loaded_.end()) {
-    std::string message = "there is no transport '" + name + "'" + did_you_mean(name, names()) + " (usable: " +
-                          join(names()) + ")";
+    std::string message =
+        "there is no transport '" + name + "'" + did_you_mean(name, names()) + " (usable: " + join(names()) + ")";
     for (const PluginInfo& plugin : plugins_) {
       if (!plugin.error.empty()) message += "; '" + plugin.path + "' " + plugin.error;
     }

@@ -23,8 +23,9 @@ struct Unit {
 };
 
 constexpr std::array kSizeUnits{
-    Unit{"B", 1},           Unit{"kB", 1'000},     Unit{"KB", 1'000},      Unit{"MB", 1'000'000},
-    Unit{"GB", 1'000'000'000}, Unit{"KiB", 1U << 10U}, Unit{"MiB", 1U << 20U}, Unit{"GiB", 1U << 30U},
+    Unit{"B", 1},           Unit{"kB", 1'000},         Unit{"KB", 1'000},
+    Unit{"MB", 1'000'000},  Unit{"GB", 1'000'000'000}, Unit{"KiB", 1U << 10U},
+    Unit{"MiB", 1U << 20U}, Unit{"GiB", 1U << 30U},
 };
 
 // From the largest down, as format_duration needs them.
@@ -44,8 +45,7 @@ struct Quantity {
 constexpr Quantity kSize{"size", "accepted is a number with B, kB, KB, MB, GB, KiB, MiB or GiB, such as 64KiB", "byte",
                          std::numeric_limits<std::size_t>::max()};
 constexpr Quantity kDuration{"duration", "accepted is a number with ns, us, ms, s, min or h, such as 100ms",
-                             "nanosecond",
-                             static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())};
+                             "nanosecond", static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())};
 
 [[noreturn]] void refuse(const Quantity& quantity, std::string_view text, const std::string& reason) {
   throw Error(std::string{quantity.noun} + " " + detail::quote(text) + " " + reason + "; " +

@@ -30,9 +30,9 @@ class SLUICE_EXPORT YamlNode {
   /// The scalar's text as written, without quotes. True in `quoted` means that it was in quotes (so "true" is a word).
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
   [[nodiscard]] bool quoted() const noexcept { return quoted_; }
-  [[nodiscard]] const std::vector<YamlNode>& items() const noexcept { return items_; }      ///< of a sequence
-  [[nodiscard]] const std::vector<Entry>& entries() const noexcept { return entries_; }     ///< of a mapping, in order
-  [[nodiscard]] const YamlNode* find(std::string_view key) const noexcept;                  ///< nullptr if absent
+  [[nodiscard]] const std::vector<YamlNode>& items() const noexcept { return items_; }   ///< of a sequence
+  [[nodiscard]] const std::vector<Entry>& entries() const noexcept { return entries_; }  ///< of a mapping, in order
+  [[nodiscard]] const YamlNode* find(std::string_view key) const noexcept;               ///< nullptr if absent
 
   /// "a mapping", "a list", "the value 'x'", "nothing": for error messages.
   [[nodiscard]] std::string describe() const;

@@ -7,8 +7,8 @@
 
 namespace sluice::shm {
 
-/// Nanoseconds of CLOCK_MONOTONIC, the clock of every timestamp and every wait in Sluice: all processes of one host read
-/// the same value, and setting the wall clock does not move it.
+/// Nanoseconds of CLOCK_MONOTONIC, the clock of every timestamp and every wait in Sluice: all processes of one host
+/// read the same value, and setting the wall clock does not move it.
 [[nodiscard]] inline std::int64_t monotonic_ns() noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);

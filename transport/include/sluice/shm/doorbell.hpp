@@ -25,8 +25,8 @@ enum class WaitResult {
 /// SYNC arm→ring (Dekker): arm is a seq_cst read-modify-write followed by the look; the ringer's barrier stands between
 /// its publication and its look at the bit. One of the two sees the other, so no ring is lost. Nobody waiting: no call.
 ///
-/// A ringer that dies between clearing the bit and waking leaves the sleepers asleep: every sleeper therefore bounds its
-/// sleep (kLongestSleep) and looks again. A sleeper that died costs the next ringer one call.
+/// A ringer that dies between clearing the bit and waking leaves the sleepers asleep: every sleeper therefore bounds
+/// its sleep (kLongestSleep) and looks again. A sleeper that died costs the next ringer one call.
 class Doorbell {
  public:
   static constexpr std::uint32_t kWaiting = 1;

@@ -23,11 +23,11 @@ struct SegmentHeader {
   std::array<char, 8> magic;
   std::uint32_t kind;
   std::uint32_t version;
-  std::uint64_t size;           ///< Of the whole file.
+  std::uint64_t size;  ///< Of the whole file.
   std::uint32_t creator_pid;
   std::uint32_t reserved0;
-  std::uint64_t created_ns;     ///< CLOCK_REALTIME, for people.
-  std::array<char, 24> creator; ///< Base name of the executable, NUL-terminated.
+  std::uint64_t created_ns;      ///< CLOCK_REALTIME, for people.
+  std::array<char, 24> creator;  ///< Base name of the executable, NUL-terminated.
 };
 static_assert(sizeof(SegmentHeader) == 64);
 inline constexpr std::array<char, 8> kSegmentMagic{'S', 'L', 'U', 'I', 'C', 'E', '\x1A', '\n'};
@@ -69,10 +69,10 @@ class SLUICE_EXPORT Mapping {
 class SLUICE_EXPORT UnnamedSegment {
  public:
   struct Request {
-    std::string what;            ///< For errors: "topic '/imu/raw'".
-    std::string path;            ///< The name it will get.
-    std::size_t size = 0;        ///< Of the file.
-    std::size_t reserve = 0;     ///< Bytes from the start to reserve now; 0: all. The rest is a hole (see reserve_space).
+    std::string what;         ///< For errors: "topic '/imu/raw'".
+    std::string path;         ///< The name it will get.
+    std::size_t size = 0;     ///< Of the file.
+    std::size_t reserve = 0;  ///< Bytes from the start to reserve now; 0: all. The rest is a hole (see reserve_space).
     Access access;
   };
 
@@ -107,24 +107,24 @@ class SLUICE_EXPORT UnnamedSegment {
 /// How attaching to a file ended. Everything but `ok` leaves nothing open.
 enum class AttachOutcome {
   ok,
-  absent,           ///< No file of that name.
+  absent,  ///< No file of that name.
   no_permission,
-  not_a_file,       ///< A directory, a FIFO, a symbolic link, a device.
-  too_short,        ///< Shorter than a header: empty or truncated.
-  not_sluice,       ///< No Sluice magic.
-  wrong_kind,       ///< A Sluice file of another kind.
-  wrong_version,    ///< Of another version of Sluice.
-  wrong_size,       ///< The header and the file system disagree about the size.
+  not_a_file,     ///< A directory, a FIFO, a symbolic link, a device.
+  too_short,      ///< Shorter than a header: empty or truncated.
+  not_sluice,     ///< No Sluice magic.
+  wrong_kind,     ///< A Sluice file of another kind.
+  wrong_version,  ///< Of another version of Sluice.
+  wrong_size,     ///< The header and the file system disagree about the size.
   system_error,
 };
 
 /// An attached Sluice file.
 struct SLUICE_EXPORT AttachedSegment {
   AttachOutcome outcome = AttachOutcome::absent;
-  std::string reason;   ///< A sentence with the path, what was found and what was expected; empty when ok.
+  std::string reason;  ///< A sentence with the path, what was found and what was expected; empty when ok.
   Mapping mapping;
   std::uint64_t inode = 0;
-  UniqueFd fd;          ///< The description that was mapped: never lock it (see FileLock).
+  UniqueFd fd;  ///< The description that was mapped: never lock it (see FileLock).
 
   [[nodiscard]] bool ok() const noexcept { return outcome == AttachOutcome::ok; }
 };
@@ -137,8 +137,9 @@ enum class MapMode { read_write, read_only };
 [[nodiscard]] SLUICE_EXPORT AttachedSegment attach_segment(const std::string& path, SegmentKind kind,
                                                            std::uint32_t version, std::size_t minimum, MapMode mode);
 
-/// Reserves [offset, offset + length) of the file so that touching it cannot fail later. Asks the control group's memory
-/// limit first, because a full control group kills instead of failing. Throws Error naming `what`, needed and free bytes.
+/// Reserves [offset, offset + length) of the file so that touching it cannot fail later. Asks the control group's
+/// memory limit first, because a full control group kills instead of failing. Throws Error naming `what`, needed and
+/// free bytes.
 SLUICE_EXPORT void reserve_space(int fd, std::size_t offset, std::size_t length, const std::string& what,
                                  const std::string& path);
 
@@ -146,8 +147,9 @@ SLUICE_EXPORT void reserve_space(int fd, std::size_t offset, std::size_t length,
 [[nodiscard]] SLUICE_EXPORT Mapping map_file(int fd, std::size_t size, MapMode mode, bool populate,
                                              const std::string& what);
 
-/// Makes a directory and its parents; existing ones are checked: a real directory that belongs to us (or to root), not a
-/// symbolic link, and the last one writable by nobody whom `access` does not admit. Throws Error naming what is wrong.
+/// Makes a directory and its parents; existing ones are checked: a real directory that belongs to us (or to root), not
+/// a symbolic link, and the last one writable by nobody whom `access` does not admit. Throws Error naming what is
+/// wrong.
 SLUICE_EXPORT void ensure_directory(const std::string& path, const Access& access);
 
 }  // namespace sluice::shm
