@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -51,9 +52,11 @@ class InstalledPrefix(DomainTest):
 
     def test_the_example_builds_against_the_prefix_and_talks(self):
         build = self.build(SOURCE / "examples" / "talker_listener", "talker_listener")
+        self.environment["SLUICE_LOG_LEVEL"] = "info"
         listener = self.start(str(build / "listener"))
         talker = self.start(str(build / "talker"))
-        self.assertNotEqual(listener.stdout.readline(), "")
+        while not re.search(r"received [1-9]\d*, lost 0", listener.stderr.readline()):
+            self.assertIsNone(listener.poll())
         for process in (talker, listener):
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(), 0)

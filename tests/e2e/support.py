@@ -24,10 +24,17 @@ def wait_until(condition, what):
         time.sleep(0.005)
 
 
+def on_watchdog(_signal, _frame):
+    raise AssertionError(f"the test was still waiting after {PATIENCE} s")
+
+
 class DomainTest(unittest.TestCase):
     """Each test has a runtime directory of its own in shared memory, and must leave it empty or gone."""
 
     def setUp(self):
+        signal.signal(signal.SIGALRM, on_watchdog)
+        signal.alarm(PATIENCE)
+        self.addCleanup(signal.alarm, 0)
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-", dir="/dev/shm"))
         self.runtime = self.base / "run"
         self.environment = dict(os.environ, SLUICE_RUNTIME_DIR=str(self.runtime), NO_COLOR="1", SLUICE_LOG_LEVEL="warn")

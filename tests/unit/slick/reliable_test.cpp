@@ -90,6 +90,7 @@ TEST_CASE("the slowest of several readers decides, and one that leaves decides n
   CHECK(send(*writer, "8") == PublishResult::ok);
   CHECK(send(*writer, "x") == PublishResult::timeout);
   slow.reset();
+  CHECK(bench.file().reader(1).state.load_acquire() == static_cast<std::uint32_t>(slick::EntryState::free));
   CHECK(fill(*writer, 9) == 7);
   CHECK(receive_all(*quick).size() == 8);
   CHECK(books_are(quick->stats(), 16, 0, 0, 0));
