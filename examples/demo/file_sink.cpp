@@ -24,7 +24,8 @@ const demo::Program kProgram{
     "receives the files of /file/data and compares their digests",
     {{"patience", "30s", "how long to wait for the source"},
      {"gone_after", "2s", "how long the source may be away before the stream counts as broken off"},
-     {"linger", "300ms", "how long to stay after the verdict, so that observers see the last numbers"}}};
+     {"linger", "300ms", "how long to stay after the verdict, so that observers see the last numbers"}},
+    true};
 
 constexpr auto kTick = 200ms;
 constexpr auto kReportPeriod = 5s;

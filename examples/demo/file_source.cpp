@@ -35,7 +35,8 @@ const demo::Program kProgram{"file_source",
                               {"rate", "4MiB", "bytes per second; 0: as fast as possible"},
                               {"seed", "1", "of the message lengths"},
                               {"patience", "30s", "how long to wait for the sink"},
-                              {"corrupt", "false", "for tests: flip one byte after hashing"}}};
+                              {"corrupt", "false", "for tests: flip one byte after hashing"}},
+                             true};
 
 constexpr std::size_t kLongestMessage = 64 * 1024;
 constexpr std::size_t kLongestChunk = kLongestMessage - sizeof(demo::ChunkHeader);

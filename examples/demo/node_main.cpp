@@ -1,6 +1,7 @@
 #include "node_main.hpp"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -47,6 +48,15 @@ void refuse_unknown(const Program& program, const sluice::NodeOptions& options) 
   }
 }
 
+void refuse_second_copy(const sluice::Node& node) {
+  for (const sluice::ProcessInfo& process : sluice::read_graph(node.options().config.domain()).processes) {
+    const bool same = std::count(process.nodes.begin(), process.nodes.end(), node.fully_qualified_name()) > 0;
+    if (!same || process.pid == ::getpid()) continue;
+    throw sluice::Error("node '" + node.fully_qualified_name() + "' runs already in this domain (pid " +
+                        std::to_string(process.pid) + "); end it, or use another domain, e.g. SLUICE_DOMAIN=1");
+  }
+}
+
 /// `parse` of a parameter's text, with the parameter's name in front of what it complains about.
 template <typename Parse>
 auto parsed(const sluice::Node& node, const Program& program, const std::string& name, Parse parse) {
@@ -73,6 +83,7 @@ int node_main(int argc, char** argv, const Program& program, const std::function
     sluice::NodeOptions options = sluice::NodeOptions::from_args(argc, argv);
     refuse_unknown(program, options);
     sluice::Node node(program.name, std::move(options));
+    if (program.once_in_a_domain) refuse_second_copy(node);
     return body(node);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", program.name.c_str(), error.what());

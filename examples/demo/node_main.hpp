@@ -21,11 +21,11 @@ struct Program {
   std::string name;     ///< Also the node's name, unless --name gives another.
   std::string summary;  ///< One sentence.
   std::vector<Parameter> parameters;
+  bool once_in_a_domain = false;  ///< Refuses to start beside a node of the same name: their streams would mix.
 };
 
 /// The frame of every program of the demo: --help, the command line, a node, and errors as `name: message` with exit
-/// code 2. `body` gives the exit code. From before the node exists SIGINT and SIGTERM only ask to end, so that no
-/// moment is left in which they would leave files behind.
+/// code 2. `body` gives the exit code.
 [[nodiscard]] int node_main(int argc, char** argv, const Program& program,
                             const std::function<int(sluice::Node&)>& body);
 

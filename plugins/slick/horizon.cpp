@@ -26,13 +26,12 @@ bool advance_horizon(TopicFile& file) noexcept {
     const SlowestReader slowest = slowest_reader(file);
     if (slowest.found()) oldest = std::min(oldest, slowest.cursor);
   }
-  const std::uint64_t target =
-      std::min(reserved + file.geometry().horizon_step, oldest + file.geometry().capacity);
+  const std::uint64_t target = std::min(reserved + file.geometry().horizon_step, oldest + file.geometry().capacity);
   if (target <= reserved) return false;
 
   // A producer that was granted h and is still about to store into its cell must be fenced before that cell can be
-  // granted again. Every h with h + capacity < target lies below `reserved` as loaded above, so its grant, and before it
-  // its INTENT, is visible here.
+  // granted again. Every h with h + capacity < target lies below `reserved` as loaded above, so its grant, and before
+  // it its INTENT, is visible here.
   const std::uint64_t capacity = file.geometry().capacity;
   fence_writers(file, [&](std::uint64_t h) { return h + capacity < target; });
   // SYNC horizon: release, so that whoever is granted a position by it sees the cursors and the fences behind it.
@@ -86,9 +85,8 @@ bool reclaim_if_dead(TopicFile& file, shm::ByteRange byte, FreeEntry free_entry)
 }  // namespace
 
 bool reclaim_reader_if_dead(TopicFile& file, std::uint32_t entry) noexcept {
-  return reclaim_if_dead(file, file.reader_byte(entry), [&] {
-    file.reader(entry).state.store_release(static_cast<std::uint32_t>(EntryState::free));
-  });
+  return reclaim_if_dead(file, file.reader_byte(entry),
+                         [&] { file.reader(entry).state.store_release(static_cast<std::uint32_t>(EntryState::free)); });
 }
 
 bool reclaim_writer_if_dead(TopicFile& file, std::uint32_t entry) noexcept {

@@ -27,8 +27,8 @@ void fence_writers(TopicFile& file, Predicate fence) noexcept {
     if (record_state(record) == RecordState::idle || !fence(record_position(record))) continue;
     const std::uint64_t wanted = record_fenced(record_position(record));
     const bool fenced = record == wanted || entry.record.compare_exchange_seq_cst(record, wanted) || record == wanted;
-    // SYNC fence→grant. Also when somebody else fenced it, before us or in the moment of our CAS: whoever that was may be
-    // stopped or dead before this line, and we are about to rely on it.
+    // SYNC fence→grant. Also when somebody else fenced it, before us or in the moment of our CAS: whoever that was may
+    // be stopped or dead before this line, and we are about to rely on it.
     if (fenced) file.control().fence_epoch.fetch_add_seq_cst(1);
   }
 }
@@ -45,8 +45,8 @@ struct SlowestReader {
 [[nodiscard]] std::uint32_t count_live_readers(const TopicFile& file) noexcept;
 [[nodiscard]] std::uint32_t count_live_writers(const TopicFile& file) noexcept;
 
-/// Whether the publisher that was granted `position` and has not published it still lives. Its record names the position
-/// from before the grant until after the publication; no such record means that its owner is gone.
+/// Whether the publisher that was granted `position` and has not published it still lives. Its record names the
+/// position from before the grant until after the publication; no such record means that its owner is gone.
 [[nodiscard]] bool owner_lives(const TopicFile& file, std::uint64_t position) noexcept;
 
 /// Frees an entry if its owner is dead; whether it did. Without locks to be had (after a fork) nobody is dead.

@@ -21,7 +21,7 @@ enum class InitState : std::uint32_t {
 };
 
 struct RawHeader {
-  shm::SharedAtomic<std::uint64_t> reserved;        ///< (index << 16) | size of the latest reservation.
+  shm::SharedAtomic<std::uint64_t> reserved;  ///< (index << 16) | size of the latest reservation.
   std::uint32_t capacity;
   std::uint32_t element_size;
   shm::SharedAtomic<std::uint64_t> last_published;  ///< Meaningful only when ready and the magic matches.

@@ -7,8 +7,8 @@ namespace sluice::slick {
 
 namespace {
 
-/// Foreign producers have no fence between their reservation and their stores. On x86-64 their locked instruction is one;
-/// elsewhere one reservation may still be on its way when its data is seen, so one element of slack is asked for.
+/// Foreign producers have no fence between their reservation and their stores. On x86-64 their locked instruction is
+/// one; elsewhere one reservation may still be on its way when its data is seen, so one element of slack is asked for.
 #if defined(__x86_64__)
 constexpr std::uint64_t kReservationSlack = 0;
 #else

@@ -29,8 +29,8 @@ class RawRing {
 
   struct Cursor {
     std::uint64_t next = 0;
-    std::uint64_t lost = 0;     ///< Elements overwritten before they were read.
-    std::uint64_t skipped = 0;  ///< Elements of holes that were given up, and tails skipped by a wrap.
+    std::uint64_t lost = 0;          ///< Elements overwritten before they were read.
+    std::uint64_t skipped = 0;       ///< Elements of holes that were given up, and tails skipped by a wrap.
     std::uint64_t before_reset = 0;  ///< Where the cursor stood when the queue was reset under it, summed up.
   };
 

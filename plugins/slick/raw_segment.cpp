@@ -50,7 +50,8 @@ struct SlotBytes {
 };
 static_assert(sizeof(SlotBytes) == sizeof(RawSlot));
 
-/// Fresh memory is zero, initialising writes 1, publishing at least 1: a size of 0 in any slot means "still being made".
+/// Fresh memory is zero, initialising writes 1, publishing at least 1: a size of 0 in any slot means "still being
+/// made".
 bool slots_are_initialised(int fd, std::uint64_t capacity) {
   std::vector<SlotBytes> slots(4096);
   for (std::uint64_t done = 0; done < capacity;) {
@@ -97,8 +98,9 @@ Found look_at(int fd, const std::string& what) {
 
 [[noreturn]] void give_up(const Found& found, const std::string& what) {
   if (found.file_size < sizeof(RawHeader)) {
-    throw Error(what + " has " + std::to_string(found.file_size) +
-                " bytes, too short for a SlickQueue segment (64 bytes of header); its creator died or it is none: remove it");
+    throw Error(
+        what + " has " + std::to_string(found.file_size) +
+        " bytes, too short for a SlickQueue segment (64 bytes of header); its creator died or it is none: remove it");
   }
   if (found.state == InitState::initialising) {
     throw Error(what + ": its creator died while initialising it; remove it and start again");
@@ -110,11 +112,13 @@ Found look_at(int fd, const std::string& what) {
 
 void check_shape(const Found& found, const RawRequest& request, const std::string& what) {
   if (found.element_size != request.element_size) {
-    throw Error(what + " has elements of " + std::to_string(found.element_size) + " bytes, but this topic says element: " +
-                std::to_string(request.element_size) + "; give all programs the same element size");
+    throw Error(what + " has elements of " + std::to_string(found.element_size) +
+                " bytes, but this topic says element: " + std::to_string(request.element_size) +
+                "; give all programs the same element size");
   }
   if (!std::has_single_bit(found.capacity)) {
-    throw Error(what + " says a capacity of " + std::to_string(found.capacity) + ", which is no power of two; remove it");
+    throw Error(what + " says a capacity of " + std::to_string(found.capacity) +
+                ", which is no power of two; remove it");
   }
   if (raw_segment_size(found.capacity, found.element_size) > found.file_size) {
     throw Error(what + " has " + std::to_string(found.file_size) + " bytes, but its header needs " +
@@ -126,8 +130,8 @@ void check_shape(const Found& found, const RawRequest& request, const std::strin
   }
 }
 
-/// Whether the segment stayed what it was. A 1.3.0 or 1.4.0 program that opens a segment in state 0 with a size takes it
-/// for uninitialised and wipes it (hazard H7); in state 1 it attaches. 1.2.x and Python never look at the word.
+/// Whether the segment stayed what it was. A 1.3.0 or 1.4.0 program that opens a segment in state 0 with a size takes
+/// it for uninitialised and wipes it (hazard H7); in state 1 it attaches. 1.2.x and Python never look at the word.
 bool adopt_segment(const shm::Mapping& mapping) {
   auto expected = static_cast<std::uint32_t>(InitState::unversioned);
   auto& state = mapping.at<RawHeader>(0)->init_state;
@@ -195,7 +199,8 @@ std::string raw_path(const std::string& name) {
 }
 
 RawSegment open_raw_segment(const RawRequest& request) {
-  // Somebody may create or remove it between our two attempts; whoever needs more than a few rounds has another problem.
+  // Somebody may create or remove it between our two attempts; whoever needs more than a few rounds has another
+  // problem.
   for (int attempt = 0; attempt < 100; ++attempt) {
     if (auto segment = try_attach(request)) return std::move(*segment);
     if (auto segment = try_create(request)) return std::move(*segment);

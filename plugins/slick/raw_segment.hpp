@@ -12,11 +12,11 @@ namespace sluice::slick {
 
 /// What a raw segment is asked to be.
 struct RawRequest {
-  std::string name;                 ///< "/ticks"; "ticks" is the same segment.
+  std::string name;  ///< "/ticks"; "ticks" is the same segment.
   std::uint32_t element_size = 0;
-  std::uint32_t capacity = 0;       ///< Power of two; used when creating.
-  bool capacity_required = false;   ///< Refuse an existing segment of another capacity.
-  bool adopt = true;                ///< Mark a 1.2.x or Python segment so that 1.3.0 and 1.4.0 programs do not wipe it.
+  std::uint32_t capacity = 0;      ///< Power of two; used when creating.
+  bool capacity_required = false;  ///< Refuse an existing segment of another capacity.
+  bool adopt = true;               ///< Mark a 1.2.x or Python segment so that 1.3.0 and 1.4.0 programs do not wipe it.
   shm::Access access;
   std::chrono::nanoseconds patience = std::chrono::seconds{2};  ///< For a creator that is still initialising.
 };

@@ -44,7 +44,8 @@ class RawWriter final : public Writer {
   WriterStats books_;
 };
 
-/// Reads a SlickQueue segment from the moment it is opened. Messages are copied out and lap-tested; the books count elements.
+/// Reads a SlickQueue segment from the moment it is opened. Messages are copied out and lap-tested; the books count
+/// elements.
 class RawReader final : public Reader {
  public:
   RawReader(const TopicSpec& spec, const RawOptions& options);

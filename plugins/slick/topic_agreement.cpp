@@ -46,11 +46,11 @@ class Agreement {
 
   [[noreturn]] void refuse(const std::string& key, const std::string& ours, const std::string& theirs) const {
     const auto option = spec_.options.find(key);
-    throw ConfigError(option == spec_.options.end() ? spec_.origin(key) : option->second.origin, "topic '" + spec_.name + "': " + key + " is '" + ours +
-                                             "' here, but the topic was opened with '" + theirs + "' by " +
-                                             std::string(load_text(header_.segment.creator)) + " (pid " +
-                                             std::to_string(header_.segment.creator_pid) +
-                                             "); give both the same configuration");
+    throw ConfigError(option == spec_.options.end() ? spec_.origin(key) : option->second.origin,
+                      "topic '" + spec_.name + "': " + key + " is '" + ours +
+                          "' here, but the topic was opened with '" + theirs + "' by " +
+                          std::string(load_text(header_.segment.creator)) + " (pid " +
+                          std::to_string(header_.segment.creator_pid) + "); give both the same configuration");
   }
 
  private:
@@ -73,11 +73,28 @@ void write_topic_header(TopicHeader& header, const TopicSpec& spec, const TopicG
   header.max_writers = geometry.max_writers;
   header.depth = spec.qos.depth;
   header.history = spec.qos.history;
-  header.type_size = spec.type.fixed_size;
   header.reliability = static_cast<std::uint8_t>(spec.qos.reliability);
   header.durability = static_cast<std::uint8_t>(spec.qos.durability);
   store_text(header.topic_name, spec.name);
-  store_text(header.type_name, spec.type.name);
+  agree_on_type(header, spec);
+}
+
+void agree_on_type(TopicHeader& header, const TopicSpec& spec) {
+  if (spec.type.name.empty()) return;  // bytes whose type nobody declared go with every type
+  if (header.type_known == 0) {
+    // Dying before the last line leaves the type undeclared, and the next one writes it anew.
+    header.type_size = spec.type.fixed_size;
+    store_text(header.type_name, spec.type.name);
+    header.type_known = 1;
+    return;
+  }
+  const Agreement agreement(header, spec);
+  const std::string type_name(load_text(header.type_name));
+  if (type_name != spec.type.name.substr(0, kNameLength - 1)) agreement.refuse("type", spec.type.name, type_name);
+  if (header.type_size != 0 && spec.type.fixed_size != 0 && header.type_size != spec.type.fixed_size) {
+    agreement.refuse("size of type '" + spec.type.name + "'", std::to_string(spec.type.fixed_size) + " bytes",
+                     std::to_string(header.type_size) + " bytes");
+  }
 }
 
 void check_topic_header(const TopicHeader& header, std::size_t file_size, const std::string& what,
@@ -117,14 +134,6 @@ TopicGeometry read_geometry(const TopicHeader& header) {
 
 void check_agreement(const TopicHeader& header, const TopicSpec& spec) {
   const Agreement agreement(header, spec);
-  const std::string type_name(load_text(header.type_name));
-  if (!type_name.empty() && !spec.type.name.empty() && type_name != spec.type.name) {
-    agreement.refuse("type", spec.type.name, type_name);
-  }
-  if (header.type_size != 0 && spec.type.fixed_size != 0 && header.type_size != spec.type.fixed_size) {
-    agreement.refuse("size of type '" + spec.type.name + "'", std::to_string(spec.type.fixed_size) + " bytes",
-                     std::to_string(header.type_size) + " bytes");
-  }
   agreement.require("reliability", reliability_text(static_cast<std::uint8_t>(spec.qos.reliability)),
                     reliability_text(header.reliability));
   agreement.require("durability", durability_text(static_cast<std::uint8_t>(spec.qos.durability)),

@@ -21,8 +21,13 @@ void check_topic_header(const TopicHeader& header, std::size_t file_size, const 
 /// The geometry of a checked header.
 [[nodiscard]] TopicGeometry read_geometry(const TopicHeader& header);
 
-/// Compares what this process asks for with what the topic is. A setting that nobody wrote down takes the topic's value;
-/// one that was written down and differs is an error that names both parties and both values. Throws ConfigError.
+/// The first who declares a type writes it down; everybody after that must declare the same, or none. The caller holds
+/// kTypeByte exclusively, or the file has no name yet. Throws ConfigError naming both types.
+void agree_on_type(TopicHeader& header, const TopicSpec& spec);
+
+/// Compares what this process asks for with what the topic is. A setting that nobody wrote down takes the topic's
+/// value; one that was written down and differs is an error that names both parties and both values. Throws
+/// ConfigError.
 void check_agreement(const TopicHeader& header, const TopicSpec& spec);
 
 }  // namespace sluice::slick

@@ -66,8 +66,7 @@ TopicGeometry plan_geometry(const TopicSpec& spec, const TopicOptions& options) 
 bool TopicFile::create(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context,
                        const std::string& path, TopicFile& result) {
   const TopicGeometry plan = plan_geometry(spec, options);
-  auto segment = shm::UnnamedSegment::create(
-      {"topic '" + spec.name + "'", path, plan.total, 0, context.access});
+  auto segment = shm::UnnamedSegment::create({"topic '" + spec.name + "'", path, plan.total, 0, context.access});
   segment.write_header(shm::SegmentKind::topic, kTopicVersion);
   write_topic_header(*segment.mapping().at<TopicHeader>(0), spec, plan);
   // Nothing may be granted before a slow path has looked at the readers: the horizon starts at 0 like everything else.
@@ -120,11 +119,21 @@ TopicFile TopicFile::open(const TopicSpec& spec, const TopicOptions& options, co
     attached.fd.reset();
     result.adopt(std::move(attached), std::move(lock), path);
     // After adopting: while we look we are in, and if everybody else leaves meanwhile, we are the last one out.
-    check_agreement(result.header(), spec);
+    result.agree(spec, deadline);
     return result;
   }
   throw Error(what + ": its file '" + path + "' was locked by somebody else for " +
               std::to_string(kOpenPatience.count()) + " s; see who has it open with 'fuser " + path + "'");
+}
+
+void TopicFile::agree(const TopicSpec& spec, shm::Deadline deadline) {
+  while (!lock_.try_lock_exclusive(kTypeByte)) {
+    if (deadline.passed()) throw Error("topic '" + spec.name + "': somebody has been declaring its type for too long");
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
+  agree_on_type(*mapping_.at<TopicHeader>(0), spec);  // what it throws ends us, and with us the lock
+  lock_.unlock(kTypeByte);
+  check_agreement(header(), spec);
 }
 
 TopicFile::~TopicFile() {

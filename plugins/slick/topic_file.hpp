@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include <sluice/shm/deadline.hpp>
 #include <sluice/shm/file_lock.hpp>
 #include <sluice/shm/segment.hpp>
 #include <sluice/topic_spec.hpp>
@@ -14,8 +15,8 @@ namespace sluice::slick {
 
 /// The slick transport's own options, checked and converted.
 struct TopicOptions {
-  std::chrono::nanoseconds hole_timeout = std::chrono::milliseconds{10};   ///< For the position of a dead publisher.
-  std::chrono::nanoseconds stall_timeout = std::chrono::seconds{1};        ///< For that of a living, stopped one.
+  std::chrono::nanoseconds hole_timeout = std::chrono::milliseconds{10};  ///< For the position of a dead publisher.
+  std::chrono::nanoseconds stall_timeout = std::chrono::seconds{1};       ///< For that of a living, stopped one.
   std::chrono::nanoseconds evict_after = std::chrono::seconds{5};
   std::uint32_t max_publishers = 64;
   std::uint32_t max_subscribers = 64;
@@ -48,9 +49,10 @@ struct TopicGeometry {
 
 /// One endpoint's hold on a topic file: the mapping, a lock description of its own, and the shared lifetime lock.
 ///
-/// Lifetime: every endpoint holds kLifetimeByte shared. The last one out takes it exclusively, checks that the name still
-/// means this file, and unlinks it. A joiner that could take it exclusively found a dead topic's leftover: it unlinks it and
-/// starts over, as does a joiner that finds its file unlinked. Dying at any point leaves at most a leftover.
+/// Lifetime: every endpoint holds kLifetimeByte shared. The last one out takes it exclusively, checks that the name
+/// still means this file, and unlinks it. A joiner that could take it exclusively found a dead topic's leftover: it
+/// unlinks it and starts over, as does a joiner that finds its file unlinked. Dying at any point leaves at most a
+/// leftover.
 class TopicFile {
  public:
   /// Opens or creates. Throws Error.
@@ -88,8 +90,9 @@ class TopicFile {
 
  private:
   TopicFile() = default;
-  [[nodiscard]] static bool create(const TopicSpec& spec, const TopicOptions& options,
-                                   const TransportContext& context, const std::string& path, TopicFile& result);
+  [[nodiscard]] static bool create(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context,
+                                   const std::string& path, TopicFile& result);
+  void agree(const TopicSpec& spec, shm::Deadline deadline);
   void adopt(shm::AttachedSegment&& attached, shm::FileLock&& lock, const std::string& path);
 
   std::string path_;

@@ -27,11 +27,14 @@ inline constexpr std::size_t kNameLength = 256;
 /// The lock byte that every endpoint holds shared while the topic is open; whoever gets it exclusively is alone.
 inline constexpr shm::ByteRange kLifetimeByte{0, 1};
 
+/// Held exclusively while somebody compares the type with its own, or writes it down as the first who knows it.
+inline constexpr shm::ByteRange kTypeByte{1, 1};
+
 struct TopicHeader {
   shm::SegmentHeader segment;
-  std::uint64_t capacity;        ///< Cells; a power of two, at least kMinCapacity.
-  std::uint64_t cell_stride;     ///< Bytes from one cell to the next; a multiple of a cache line.
-  std::uint64_t max_payload;     ///< Longest message in bytes.
+  std::uint64_t capacity;     ///< Cells; a power of two, at least kMinCapacity.
+  std::uint64_t cell_stride;  ///< Bytes from one cell to the next; a multiple of a cache line.
+  std::uint64_t max_payload;  ///< Longest message in bytes.
   std::uint64_t readers_offset;
   std::uint64_t writers_offset;
   std::uint64_t ring_offset;
@@ -41,10 +44,11 @@ struct TopicHeader {
   std::uint32_t max_writers;
   std::uint32_t depth;
   std::uint32_t history;
-  std::uint32_t type_size;       ///< sizeof of a fixed type, or 0.
+  std::uint32_t type_size;  ///< sizeof of a fixed type, or 0. With type_name: see kTypeByte.
   std::uint8_t reliability;
   std::uint8_t durability;
-  std::array<std::uint8_t, 2> padding;
+  std::uint8_t type_known;  ///< 1 once type_size and type_name are written; until then the type is undeclared.
+  std::uint8_t padding;
   std::array<char, kNameLength> topic_name;
   std::array<char, kNameLength> type_name;
 };

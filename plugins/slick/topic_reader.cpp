@@ -33,9 +33,9 @@ void TopicReader::claim_entry(const TopicSpec& spec) {
   write_books();
 }
 
-/// SYNC join→scan: the cursor is stored and the entry active before the fence, `reserved` is loaded after it. A producer's
-/// scan that missed this entry loaded a `reserved` not above ours before its own fence, so the horizon that it computes,
-/// however late it lands, is at most that + capacity <= cursor + capacity.
+/// SYNC join→scan: the cursor is stored and the entry active before the fence, `reserved` is loaded after it. A
+/// producer's scan that missed this entry loaded a `reserved` not above ours before its own fence, so the horizon that
+/// it computes, however late it lands, is at most that + capacity <= cursor + capacity.
 void TopicReader::join() noexcept {
   TopicControl& control = file_.control();
   entry_->cursor.store_relaxed(control.reserved.load_acquire());
@@ -237,8 +237,8 @@ bool TopicReader::look_for_trouble() noexcept {
     return false;
   }
   if (now < hole_look_ns_) return false;
-  // A publisher that is merely not running (preempted on a busy machine, throttled) gets more time than a dead one: giving
-  // its position up costs a message.
+  // A publisher that is merely not running (preempted on a busy machine, throttled) gets more time than a dead one:
+  // giving its position up costs a message.
   if (now - hole_since_ns_ < options_.stall_timeout.count() && owner_lives(file_, next_)) {
     hole_look_ns_ = now + options_.hole_timeout.count();
     return false;
@@ -248,8 +248,8 @@ bool TopicReader::look_for_trouble() noexcept {
   return true;
 }
 
-/// First the owner, if it is still there, is made to notice; then the position becomes a jump. Dying in between leaves a
-/// fenced owner and an unpublished position, which the next reader repairs. Two repairers do the same things twice.
+/// First the owner, if it is still there, is made to notice; then the position becomes a jump. Dying in between leaves
+/// a fenced owner and an unpublished position, which the next reader repairs. Two repairers do the same things twice.
 void TopicReader::repair_hole(std::uint64_t position) noexcept {
   Cell& cell = file_.cell(position);
   std::uint64_t stamp = cell.stamp.load_acquire();

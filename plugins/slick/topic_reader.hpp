@@ -60,9 +60,9 @@ class TopicReader final : public Reader {
 
   std::uint64_t lost_before_next_ = 0;  ///< For MessageInfo::lost.
   std::int64_t last_look_ns_ = 0;
-  std::uint64_t hole_ = UINT64_MAX;     ///< The granted but unpublished position we wait at,
-  std::int64_t hole_since_ns_ = 0;      ///< since this time; we look at its owner
-  std::int64_t hole_look_ns_ = 0;       ///< next at this time.
+  std::uint64_t hole_ = UINT64_MAX;  ///< The granted but unpublished position we wait at,
+  std::int64_t hole_since_ns_ = 0;   ///< since this time; we look at its owner
+  std::int64_t hole_look_ns_ = 0;    ///< next at this time.
 
   std::vector<std::unique_ptr<std::byte[]>> copies_;  ///< best_effort: buffers for messages handed out.
   std::vector<std::uint64_t> free_copies_;

@@ -103,7 +103,8 @@ PublishResult TopicWriter::publish_copy(std::span<const std::byte> payload, std:
 //  2. position == horizon: the slow path. best_effort always gets on; reliable may have to wait, and may give up.
 //  3. the grant went to another producer: the INTENT meant nothing; once more with the position found.
 //  4. granted, but the cell is quarantined: a stopped owner may still store into it. Leave a jump there, once more.
-//  5. a whole lap of quarantined cells: every place is in the hands of somebody who is stopped. As when the topic is full:
+//  5. a whole lap of quarantined cells: every place is in the hands of somebody who is stopped. As when the topic is
+//  full:
 //     best_effort gives up at once, reliable after max_blocking_time.
 std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
   TopicControl& control = file_.control();
@@ -124,8 +125,8 @@ std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
     // above a position sees its owner's INTENT. Dying here quarantines at worst a position nobody has.
     entry_->record.store_release(record_intent(position));
     if (!control.reserved.compare_exchange_acq_rel(position, position + 1)) continue;
-    // SYNC horizon→data: with this fence every store into the cell comes after our load of the horizon, so a reader that
-    // saw any of them, then fenced and looked at the horizon, finds it beyond the cell's previous lap.
+    // SYNC horizon→data: with this fence every store into the cell comes after our load of the horizon, so a reader
+    // that saw any of them, then fenced and looked at the horizon, finds it beyond the cell's previous lap.
     shm::fence_release();
     if (!fences_.empty() && is_quarantined(position)) {
       file_.cell(position).stamp.raise_to_acq_rel(stamp_jump(position));

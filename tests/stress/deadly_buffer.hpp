@@ -28,9 +28,7 @@ class DeadlyBuffer {
   DeadlyBuffer& operator=(const DeadlyBuffer&) = delete;
 
   /// `length` bytes, half of them on the second page.
-  [[nodiscard]] std::span<std::byte> bytes(std::size_t length) const {
-    return {pages_ + kPage - length / 2, length};
-  }
+  [[nodiscard]] std::span<std::byte> bytes(std::size_t length) const { return {pages_ + kPage - length / 2, length}; }
 
   /// From now on reading the second half is answered with `signal`. After SIGSTOP and SIGCONT the bytes can be read.
   void arm(int signal) {

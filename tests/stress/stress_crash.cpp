@@ -10,8 +10,7 @@ std::uint64_t value(const Word& word) { return word.load_acquire(); }
 /// must get on after every single action. The other writers also kill or stop themselves in the middle of a copy.
 class Campaign {
  public:
-  Campaign(const Options& options, const Place& place)
-      : options_(options), place_(place), random_(options.seed) {
+  Campaign(const Options& options, const Place& place) : options_(options), place_(place), random_(options.seed) {
     children_.reserve(2 * kMostProcesses);
     place_.shared.go.store_release(1);
     start_reader();  // the first of all, so that every message concerns it
@@ -94,9 +93,8 @@ class Campaign {
 
   void start_writer() {
     const std::uint32_t index = writers_++;
-    children_.push_back({true, false, false, Child(index, [this, index] {
-                           return write_messages(place_, index, UINT64_MAX);
-                         })});
+    children_.push_back(
+        {true, false, false, Child(index, [this, index] { return write_messages(place_, index, UINT64_MAX); })});
   }
   void start_reader() {
     const std::uint32_t index = readers_++;

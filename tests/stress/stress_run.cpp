@@ -51,7 +51,7 @@ int run(const Options& options) {
   const test::TemporaryDirectory directory;
   Shared& shared = Shared::create();
   Place place{options, shared, directory.path(), make_spec(options)};
-  // Nobody dies here. Neither a publisher nor a reader that is merely preempted shall be given up, so that nothing may be
+  // Nobody dies here. Neither a publisher nor a reader that is merely preempted shall be given up, so nothing may be
   // missing.
   place.spec.options["hole_timeout"] = {"300s", {}};
   place.spec.options["stall_timeout"] = {"300s", {}};

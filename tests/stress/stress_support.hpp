@@ -30,7 +30,7 @@ struct Options {
   std::uint32_t depth = 64;
   std::uint32_t max_size = 512;
   std::uint64_t seed = 1;
-  std::uint32_t watchdog = 300;      ///< Seconds without which something is stuck.
+  std::uint32_t watchdog = 300;  ///< Seconds without which something is stuck.
 };
 
 using Word = shm::SharedAtomic<std::uint64_t>;
@@ -39,20 +39,20 @@ inline constexpr std::size_t kMostProcesses = 512;  ///< Incarnations, replaced 
 /// A publisher's own log. Each word is stored before and after the call it tells of, so that the log of a killed
 /// publisher is known to within the one message in flight.
 struct WriterLog {
-  Word begun;      ///< Calls of publish, stored before the call.
-  Word ok;         ///< Results, stored after it.
+  Word begun;  ///< Calls of publish, stored before the call.
+  Word ok;     ///< Results, stored after it.
   Word uncertain;
   Word timeouts;
-  Word finished;   ///< The process ended in order.
+  Word finished;  ///< The process ended in order.
 };
 
 struct ReaderLog {
   Word joined;
-  Word received;   ///< Our own count, not the reader's.
-  Word lost_told;  ///< Sum of MessageInfo::lost.
-  Word views_lost; ///< reliable: taken, but no longer valid after reading (evicted meanwhile).
+  Word received;    ///< Our own count, not the reader's.
+  Word lost_told;   ///< Sum of MessageInfo::lost.
+  Word views_lost;  ///< reliable: taken, but no longer valid after reading (evicted meanwhile).
   Word torn;
-  Word disorder;   ///< Duplicated or reordered within a publisher.
+  Word disorder;  ///< Duplicated or reordered within a publisher.
   Word finished;
   // The reader's books at its end.
   Word reserved;

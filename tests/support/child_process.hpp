@@ -42,7 +42,9 @@ class ChildProcess {
   }
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  void kill(int signal) const noexcept { ::kill(pid_, signal); }
+  void kill(int signal) const noexcept {
+    if (pid_ > 0) ::kill(pid_, signal);  // after wait() it is -1, which would mean every process
+  }
 
   /// Waits for the end: the exit code, or 128 + the signal that killed it.
   int wait() {

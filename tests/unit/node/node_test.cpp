@@ -97,6 +97,15 @@ TEST_CASE("types that differ are refused with both names") {
   CHECK_NOTHROW(node.subscribe_bytes("imu"));
 }
 
+TEST_CASE("the first who knows the type declares it, also when bytes without a type were there before") {
+  const Domain domain;
+  Node node("talker", domain.options);
+  const auto bytes = node.subscribe_bytes("imu");
+  const auto out = node.advertise_bytes("imu", "demo/Imu");
+  CHECK_THROWS_WITH(node.advertise_bytes("imu", "demo/Other"), Contains("type is 'demo/Other' here, but the topic was "
+                                                                        "opened with 'demo/Imu'"));
+}
+
 TEST_CASE("a type that contradicts the configuration is refused with the place") {
   const Domain domain("topics: {/imu: {type: demo/Camera}}");
   Node node("talker", domain.options);

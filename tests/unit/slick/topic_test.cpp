@@ -37,8 +37,8 @@ TEST_CASE("a message arrives with its bytes, sequence, time and publisher") {
 
 TEST_CASE("every size from nothing to max_size arrives unchanged, one more is refused") {
   const auto reliability = GENERATE(Reliability::best_effort, Reliability::reliable);
-  const std::size_t max_size = GENERATE(std::size_t{1}, std::size_t{31}, std::size_t{32}, std::size_t{33},
-                                        std::size_t{1000});
+  const std::size_t max_size =
+      GENERATE(std::size_t{1}, std::size_t{31}, std::size_t{32}, std::size_t{33}, std::size_t{1000});
   const TopicBench bench(reliability, 4, max_size);
   const auto reader = bench.reader();
   const auto writer = bench.writer();

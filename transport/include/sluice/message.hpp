@@ -24,7 +24,7 @@ enum class PublishResult : std::uint8_t {
   too_large,   ///< Longer than the topic's max_size; nothing was sent.
   wrong_size,  ///< Raw topics: not a whole number of elements; nothing was sent.
   uncertain,   ///< This process was stopped for so long in the middle that others gave the position up: readers may or
-              ///< may not have received the message. Never repeated by Sluice.
+               ///< may not have received the message. Never repeated by Sluice.
 };
 
 /// A writer's books, all since it was opened.

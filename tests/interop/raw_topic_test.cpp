@@ -2,9 +2,9 @@
 
 #include <thread>
 
+#include "interop/raw_support.hpp"
 #include "slick/raw_topic.hpp"
 #include "support/child_process.hpp"
-#include "unit/slick/raw_support.hpp"
 #include "unit/slick/slick_support.hpp"
 
 using namespace sluice;
@@ -134,8 +134,8 @@ TEST_CASE("a late foreign publication that takes a slot back never makes a reade
     cursor.next = 8;
     const auto result = ring.read(cursor, copy, index);
     if (result == RawRing::Read::pending) ++taken_back;
-    const bool fine = result == RawRing::Read::message ? index == 8 && cursor.next == 9 && cursor.lost == 0
-                                                       : cursor.next == 8;
+    const bool fine =
+        result == RawRing::Read::message ? index == 8 && cursor.next == 9 && cursor.lost == 0 : cursor.next == 8;
     if (!fine) ++backwards;
   }
   stop = true;
@@ -169,7 +169,7 @@ TEST_CASE("a hole that was lapped by the inside of a longer message does not tra
   const SegmentName name;
   RawRing ring(open_raw_segment(golden_request(name)));
   publish_golden(ring, 1);
-  (void)ring.reserve(1);  // the hole: 1
+  (void)ring.reserve(1);                                // the hole: 1
   for (int i = 0; i < 4; ++i) publish_golden(ring, 2);  // 2, 4, 6, and 8 whose second element is in the hole's slot
   RawRing::Cursor cursor;
   cursor.next = 1;
@@ -246,8 +246,10 @@ TEST_CASE("a raw topic carries messages between processes, none torn, each accou
         message.fill((producer << 60U) | i);
         const std::size_t bytes = 8 * (1 + i % 5);
         const auto result = writer->publish_copy(std::as_bytes(std::span(message)).first(bytes), 0);
-        if (result == PublishResult::uncertain) ++uncertain;
-        else if (result != PublishResult::ok) return 1;
+        if (result == PublishResult::uncertain)
+          ++uncertain;
+        else if (result != PublishResult::ok)
+          return 1;
       }
       return uncertain > kMessages / 10 ? 2 : 0;
     });
@@ -275,10 +277,12 @@ TEST_CASE("a raw topic carries messages between processes, none torn, each accou
   std::thread waiter([&] {
     for (std::size_t i = 0; i < 2; ++i) ended[i] = static_cast<std::uint64_t>(children[i].wait());
   });
-  while (!eventually([&] {
-    take_all();
-    return last[0] == kMessages && last[1] == kMessages;
-  }, 1s)) {
+  while (!eventually(
+      [&] {
+        take_all();
+        return last[0] == kMessages && last[1] == kMessages;
+      },
+      1s)) {
     const auto stats = reader->stats();
     if (stats.queued == 0) break;  // the last messages of one may have been lost
   }

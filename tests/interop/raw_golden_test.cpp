@@ -3,7 +3,7 @@
 #include <functional>
 #include <map>
 
-#include "unit/slick/raw_support.hpp"
+#include "interop/raw_support.hpp"
 
 using namespace sluice;
 using namespace sluice::slick;

@@ -7,8 +7,8 @@
 
 #include <sluice/error.hpp>
 
+#include "interop/raw_support.hpp"
 #include "support/child_process.hpp"
-#include "unit/slick/raw_support.hpp"
 
 using namespace sluice;
 using namespace sluice::slick;
@@ -90,8 +90,8 @@ TEST_CASE("every wrong segment has its own sentence and is left untouched") {
   SECTION("a capacity that is no power of two") {
     for (const std::uint32_t capacity : {0U, 3U, 7U}) {
       put(bytes, 8, capacity);
-      CHECK(refusal(bytes, name, request) == what + " says a capacity of " + std::to_string(capacity) +
-                                                 ", which is no power of two; remove it");
+      CHECK(refusal(bytes, name, request) ==
+            what + " says a capacity of " + std::to_string(capacity) + ", which is no power of two; remove it");
     }
   }
   SECTION("truncated") {
@@ -108,16 +108,18 @@ TEST_CASE("every wrong segment has its own sentence and is left untouched") {
   }
   SECTION("zeroes: a 1.2.x segment that never was initialised is not initialised by us either") {
     CHECK(refusal(std::string(256, '\0'), name, request) ==
-          what + " is not a complete SlickQueue segment (capacity 0, element size 0, 256 bytes); its creator died or "
-                 "it is none: remove it");
+          what +
+              " is not a complete SlickQueue segment (capacity 0, element size 0, 256 bytes); its creator died or "
+              "it is none: remove it");
   }
   SECTION("state 0 or 1 with a slot that was never initialised") {
     for (const std::string file : {"slick-1.2.0-three.bin", "slick-1.3.0-three.bin"}) {
       bytes = golden(file);
       put(bytes, 64 + 16 * 7 + 8, 0);  // the size in the last slot
       CHECK(refusal(bytes, name, request) ==
-            what + " is not a complete SlickQueue segment (capacity 8, element size 8, 256 bytes); its creator died or "
-                   "it is none: remove it");
+            what +
+                " is not a complete SlickQueue segment (capacity 8, element size 8, 256 bytes); its creator died or "
+                "it is none: remove it");
     }
   }
   SECTION("longer than needed is fine") {
