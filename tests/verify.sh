@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# ./dev verify [campaign]: what takes too long for every change. Prints the time of each campaign; the first failure ends it.
+# ./dev verify [campaign]: what takes too long for every change. Prints the time of each campaign; the first failure
+# ends it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

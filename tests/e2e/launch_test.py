@@ -2,151 +2,20 @@
 """End-to-end tests of `sluice launch`. SLUICE_BIN names the program; SLUICE_TEST_SEED repeats a random run."""
 
 import fcntl
-import faulthandler
 import os
 import pathlib
 import pty
-import random
 import re
 import select
 import signal
 import subprocess
 import sys
-import tempfile
 import termios
 import threading
 import time
 import unittest
-import uuid
 
-SLUICE = os.path.abspath(os.environ.get("SLUICE_BIN", "build/release/bin/sluice"))
-SEED = int(os.environ.get("SLUICE_TEST_SEED", "1"))
-PATIENCE = 60.0  # A watchdog: no test expects anything to be this slow.
-MOST_OUTPUT = 1 << 29  # Another one, for a flood that does not end.
-TAG = "SLUICE_LAUNCH_TEST_TAG"
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError("still waiting for: " + (what() if callable(what) else what))
-        time.sleep(0.002)
-
-
-def processes():
-    """pid -> parent of everything that is alive (no zombies)."""
-    found = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            stat = pathlib.Path("/proc", entry, "stat").read_text(errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        if stat[0] not in "ZX":
-            found[int(entry)] = int(stat[1])
-    return found
-
-
-def tagged(tag):
-    """Every process that inherited the environment of a launch, whoever its parent is now."""
-    found = []
-    for pid in processes():
-        try:
-            environment = pathlib.Path("/proc", str(pid), "environ").read_bytes()
-        except OSError:
-            continue
-        if f"{TAG}={tag}".encode() in environment:
-            found.append(pid)
-    return found
-
-
-class Launch:
-    """A running launcher whose output is collected by a thread."""
-
-    def __init__(self, directory, yaml, *args, env=None, read=True, **popen):
-        self.tag = uuid.uuid4().hex
-        path = pathlib.Path(directory, "demo.yaml")
-        path.write_text(yaml)
-        environment = {**os.environ, TAG: self.tag, **(env or {})}
-        popen.setdefault("stdout", subprocess.PIPE)
-        self.stderr = pathlib.Path(directory, self.tag)
-        with open(self.stderr, "wb") as stderr:
-            self.process = subprocess.Popen([SLUICE, "launch", "demo.yaml", *args], stderr=stderr, env=environment,
-                                            cwd=directory, stdin=subprocess.DEVNULL, **popen)
-        self.pid = self.process.pid
-        self.chunks = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        if read:
-            self.reader.start()
-
-    def _read(self):
-        size = 0
-        while chunk := os.read(self.process.stdout.fileno(), 65536):
-            size += len(chunk)
-            if size < MOST_OUTPUT:
-                self.chunks.append(chunk)
-
-    @property
-    def output(self):
-        return b"".join(self.chunks).decode()
-
-    def lines(self, label):
-        return re.findall(rf"^\[{label}\] (.*)$", self.output, re.M)
-
-    def wait_for(self, text, count=1):
-        wait_until(lambda: self.output.count(text) >= count, lambda: f"{text!r} in\n{self.output[-2000:]}")
-        return self
-
-    def wait_for_error(self, text):
-        wait_until(lambda: text in self.stderr.read_text(), text + " on stderr")
-        return self
-
-    def send(self, number):
-        os.kill(self.pid, number)
-        return self
-
-    def end(self):
-        """The exit code, with nothing surviving."""
-        code = self.process.wait(PATIENCE)
-        wait_until(lambda: not tagged(self.tag), lambda: f"the end of {tagged(self.tag)}\n{self.output[-2000:]}")
-        if self.reader.ident:
-            self.reader.join(PATIENCE)
-        self.process.stdout.close()
-        return code
-
-    def supervisor(self):
-        found = [pid for pid, parent in processes().items() if parent == self.pid]
-        return found[0] if found else None
-
-
-class LaunchTest(unittest.TestCase):
-    def setUp(self):
-        faulthandler.dump_traceback_later(300, exit=True)
-        self.addCleanup(faulthandler.cancel_dump_traceback_later)
-        temporary = tempfile.TemporaryDirectory(prefix="sluice_launch_")
-        self.addCleanup(temporary.cleanup)
-        self.directory = os.path.realpath(temporary.name)
-
-    def script(self, name, text, shebang="#!/bin/sh"):
-        path = pathlib.Path(self.directory, name)
-        path.write_text(f"{shebang}\n{text}\n")
-        path.chmod(0o755)
-
-    def python(self, name, text):
-        self.script(name, text, "#!/usr/bin/python3 -u")
-
-    def launch(self, actions, *args, root="", **kwargs):
-        """`actions`: lines such as 'cmd: ./a, required: true', one executable each."""
-        yaml = root + "\nlaunch:\n" + "".join(f"  - executable: {{{action}}}\n" for action in actions)
-        started = Launch(self.directory, yaml, *args, **kwargs)
-        self.addCleanup(lambda: [os.kill(pid, signal.SIGKILL) for pid in tagged(started.tag)])
-        return started
-
-    def forever(self, name="forever"):
-        self.script(name, "echo ready; exec sleep 100000")
-        return f"cmd: ./{name}"
+from launch_support import Launch, LaunchTest, PATIENCE, SEED, SLUICE, processes, tagged, wait_until
 
 
 class Endings(LaunchTest):
@@ -421,112 +290,6 @@ class Children(LaunchTest):
         self.assertEqual(run.lines("t-1"), ["<--name>", "<t>", "<--ns>", "</ns>", "<--config>",
                                             f"<{self.directory}/c.yaml>", "<--remap>", "<x:=/y>", "<--param>", "<p:=1>",
                                             "<-v>", "<a b>"])
-
-
-class Survivors(LaunchTest):
-    # A plain process, one with children, a daemon in another session, and one that ignores what it can.
-    def family(self):
-        self.script("plain", "exec sleep 100000")
-        self.script("parent", "sleep 100000 & sleep 100000 & wait")
-        self.script("daemon", "(setsid sh -c 'sleep 100000 & sleep 100000' &) ; exec sleep 100000")
-        self.script("deaf", "trap '' INT TERM HUP; setsid sleep 100000 & while :; do sleep 100000; done")
-        return [f"cmd: ./{name}" for name in ("plain", "parent", "daemon", "deaf")]
-
-    QUICK = "shutdown: {sigterm_after: 100ms, sigkill_after: 100ms}"
-
-    def started(self, run):
-        wait_until(lambda: len([p for p in tagged(run.tag) if self.name_of(p) == "sleep"]) == 8, "all sleepers")
-        return run
-
-    @staticmethod
-    def name_of(pid):
-        try:
-            return pathlib.Path("/proc", str(pid), "comm").read_text().strip()
-        except OSError:
-            return ""
-
-    def test_an_orderly_end_leaves_nothing(self):
-        run = self.started(self.launch(self.family(), root=self.QUICK))
-        self.assertEqual(run.send(signal.SIGINT).end(), 130)
-        self.assertRegex(run.output, r"\[WARNING\] \[launch\]: killed 'sleep' \[pid \d+\], left behind by a process")
-
-    def test_a_daemon_whose_starter_has_ended(self):
-        self.script("a", "setsid sleep 100000 & exit 0")
-        self.assertEqual(self.launch(["cmd: ./a"]).end(), 0)
-
-    def test_adopted_processes_are_reaped(self):
-        self.script("a", "i=0; while [ $i -lt 50 ]; do (sleep 0.01 &); i=$((i+1)); done; echo ready; exec sleep 100000")
-        run = self.launch(["cmd: ./a", self.forever()]).wait_for("] ready", 2)
-
-        def zombies():
-            return subprocess.run(["ps", "-o", "stat=", "--ppid", str(run.supervisor())], capture_output=True,
-                                  text=True, check=False).stdout.split()
-
-        wait_until(lambda: len(zombies()) == 2, "two living children and no zombies")
-        self.assertEqual(run.send(signal.SIGINT).end(), 130)
-
-    def test_killed_guard(self):
-        run = self.started(self.launch(self.family()))
-        self.assertEqual(run.send(signal.SIGKILL).end(), -9)
-        self.assertIn("the launcher was killed, shutting down", run.output)
-
-    def test_killed_supervisor(self):
-        run = self.started(self.launch(self.family()))
-        os.kill(run.supervisor(), signal.SIGKILL)
-        self.assertEqual(run.end(), 137)
-
-    def test_stopped_supervisor_and_killed_guard(self):
-        run = self.started(self.launch(self.family()))
-        supervisor = run.supervisor()
-        os.kill(supervisor, signal.SIGSTOP)
-        run.send(signal.SIGKILL)
-        os.kill(supervisor, signal.SIGCONT)
-        self.assertEqual(run.end(), -9)
-
-    def test_guard_killed_during_a_long_shutdown(self):
-        self.script("a", "trap '' INT TERM; echo ready; while :; do sleep 100000; done")
-        run = self.launch(["cmd: ./a"], root="shutdown: {sigterm_after: 1h, sigkill_after: 1h}").wait_for("] ready")
-        run.send(signal.SIGTERM).wait_for("sending SIGINT")
-        self.assertEqual(run.send(signal.SIGKILL).end(), -9)
-
-    def test_guard_killed_while_nobody_reads(self):
-        self.script("flood", "yes | head -c 200000")
-        run = self.launch(["cmd: ./flood"], read=False)
-        run.wait_for_error("waiting for the reader of stdout")
-        self.assertEqual(run.send(signal.SIGKILL).end(), -9)
-
-    def test_killed_guard_and_supervisor(self):
-        run = self.launch([self.forever()] * 3).wait_for("] ready", 3)
-        supervisor = run.supervisor()
-        os.kill(run.pid, signal.SIGKILL)
-        os.kill(supervisor, signal.SIGKILL)
-        self.assertEqual(run.end(), -9)
-
-    def test_killed_at_random_moments(self):
-        dice = random.Random(SEED)
-        family = self.family()
-        for round_number in range(60):
-            victims = dice.choice(["guard", "supervisor", "both", "child"])
-            from_start, delay = dice.random() < 0.3, dice.uniform(0, 0.03)
-            actions = [self.forever()] * 3 if victims == "both" else family
-            with self.subTest(round=round_number, seed=SEED, victims=victims, delay=delay):
-                run = self.launch(actions, root=self.QUICK)
-                if not from_start:
-                    run.wait_for("process started")
-                time.sleep(delay)  # Chooses the moment; nothing relies on it.
-                supervisor = run.supervisor()
-                nodes = [pid for pid, parent in processes().items() if parent == supervisor]
-                chosen = {"guard": [run.pid], "supervisor": [supervisor], "both": [run.pid, supervisor],
-                          "child": [dice.choice(nodes or [None])]}[victims]
-                for pid in filter(None, chosen):
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass
-                if victims == "child" or not chosen[0]:
-                    run.send(signal.SIGTERM)
-                # -15: the signal came before the launcher had done anything.
-                self.assertIn(run.end(), (-9, 137, 143, -15))
 
 
 class CommandLine(LaunchTest):

@@ -87,8 +87,8 @@ class WrongFiles(DomainTest):
         self.domain.chmod(0o777)
         result = self.run_program(OPEN_TOPIC, "publish", "/x")
         self.assertEqual((result.returncode, result.stderr),
-                         (2, f"open_topic: runtime directory '{self.domain}' may be written by others (mode 777); remove "
-                             "it or set 'mode' and 'group' to share it\n"))
+                         (2, f"open_topic: runtime directory '{self.domain}' may be written by others (mode 777); "
+                             "remove it or set 'mode' and 'group' to share it\n"))
 
     def test_a_runtime_directory_that_is_a_link_is_refused(self):
         self.domain.rmdir()
@@ -113,8 +113,9 @@ class Modes(DomainTest):
 
     def test_shared_memory_is_not_inherited_by_other_programs(self):
         process = self.open_topic("publish", "/x")
-        flags = [int(re.search(r"flags:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/fdinfo/{fd.name}").read_text())[1], 8)
-                 for fd in pathlib.Path(f"/proc/{process.pid}/fd").iterdir()
+        proc = pathlib.Path(f"/proc/{process.pid}")
+        flags = [int(re.search(r"flags:\s+(\d+)", (proc / "fdinfo" / fd.name).read_text())[1], 8)
+                 for fd in (proc / "fd").iterdir()
                  if "/dev/shm" in os.readlink(fd)]
         self.assertGreater(len(flags), 0)
         self.assertTrue(all(flag & os.O_CLOEXEC for flag in flags))
