@@ -2,11 +2,11 @@
 """The command line as a stranger uses it: answers, wrong input, exit codes."""
 
 import json
-import pathlib
+import os
 import signal
 import unittest
 
-from support import BUILD, SLUICE, SOURCE, DomainTest, wait_until
+from support import BUILD, OPEN_TOPIC, SLUICE, SOURCE, DomainTest, wait_until
 
 
 class WrongUse(DomainTest):
@@ -125,6 +125,25 @@ class GraphCommands(DomainTest):
         self.open_topic("publish", "x", "--name", "twin")
         self.open_topic("subscribe", "x", "--name", "twin")
         self.assertEqual(self.sluice("node", "list").stderr, "warning: 2 nodes are named '/twin'\n")
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+class AnotherUser(DomainTest):
+    def as_nobody(self, *command):
+        self.base.chmod(0o755)
+        return self.run_program("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command)
+
+    def test_missing_rights_are_named_and_nothing_looks_empty(self):
+        self.open_topic("publish", "/x")
+        reading = (f"cannot read the domain's directory '{self.runtime}/domain-0' (another user's? see 'mode' and "
+                   "'group' in config/README.md): Permission denied\n")
+        for command in (("node", "list"), ("topic", "list"), ("shm", "clean")):
+            result = self.as_nobody(SLUICE, *command)
+            self.assertEqual((result.returncode, result.stdout, result.stderr), (2, "", "sluice: " + reading))
+        result = self.as_nobody(OPEN_TOPIC, "subscribe", "/x")
+        self.assertEqual((result.returncode, result.stderr),
+                         (2, f"open_topic: cannot make directory '{self.runtime}/domain-0' (set another 'runtime_dir', "
+                             "or share this one with 'mode' and 'group'): Permission denied\n"))
 
 
 class Plugins(DomainTest):

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <sluice/error.hpp>
 #include <sluice/graph.hpp>
 #include <sluice/shm/file_lock.hpp>
 #include <sluice/units.hpp>
@@ -32,9 +33,10 @@ int shm_list(const Common& common) {
   const std::string directory = Config::load_or_environment(common.config_files).domain().directory();
   auto json = nlohmann::json::array();
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+  for (auto entry = std::filesystem::directory_iterator(directory, error);
+       !error && entry != std::filesystem::directory_iterator{}; entry.increment(error)) {
     struct stat info {};
-    const std::string path = entry.path().string();
+    const std::string path = entry->path().string();
     if (::lstat(path.c_str(), &info) != 0) continue;
     const auto bytes = static_cast<std::uint64_t>(info.st_blocks) * 512;
     const bool alive = in_use(path);
@@ -43,6 +45,9 @@ int shm_list(const Common& common) {
       std::printf("%12llu bytes  %-8s  %s\n", static_cast<unsigned long long>(bytes), alive ? "in use" : "leftover",
                   path.c_str());
     }
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw SystemError("cannot read the domain's directory '" + directory + "'", error.value());
   }
   if (common.json) std::cout << json.dump(2) << "\n";
   return 0;

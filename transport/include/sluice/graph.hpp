@@ -60,7 +60,8 @@ struct GraphSnapshot {
   std::vector<std::string> problems;   ///< Files that are no usable records, with reasons.
 };
 
-/// Reads the graph. Disturbs nobody and needs no process of its own in the domain.
+/// Reads the graph. Disturbs nobody and needs no process of its own in the domain. Throws SystemError when this user
+/// may not read the domain's directory.
 [[nodiscard]] SLUICE_EXPORT GraphSnapshot read_graph(const DomainSettings& domain);
 
 /// Removes what dead processes left in the domain's directory, and the directory itself when it is empty. How many

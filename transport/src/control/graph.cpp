@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
 
+#include "control/domain_files.hpp"
 #include "control/process_record.hpp"
 
 namespace sluice {
@@ -143,10 +143,8 @@ LatencyHistogram LatencyHistogram::since(const LatencyHistogram& earlier) const 
 
 GraphSnapshot read_graph(const DomainSettings& domain) {
   GraphSnapshot graph;
-  std::error_code error;
-  for (const auto& file : std::filesystem::directory_iterator(domain.directory(), error)) {
-    if (file.path().extension() != ".process") continue;
-    const std::string path = file.path().string();
+  for (const std::string& path : detail::domain_files(domain.directory())) {
+    if (!path.ends_with(".process")) continue;
     const auto attached = shm::attach_segment(path, shm::SegmentKind::process_record, detail::kRecordVersion,
                                               detail::kRecordSize, shm::MapMode::read_only);
     if (attached.outcome == shm::AttachOutcome::absent) continue;  // left meanwhile
@@ -155,9 +153,6 @@ GraphSnapshot read_graph(const DomainSettings& domain) {
     } else if (detail::record_owner_lives(path)) {
       graph.processes.push_back(read_record(attached));
     }
-  }
-  if (error && error != std::errc::no_such_file_or_directory) {
-    graph.problems.push_back("cannot read '" + domain.directory() + "': " + error.message());
   }
   std::sort(graph.processes.begin(), graph.processes.end(),
             [](const ProcessInfo& a, const ProcessInfo& b) { return a.pid < b.pid; });

@@ -3,10 +3,11 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <map>
 
 #include <sluice/graph.hpp>
+
+#include "control/domain_files.hpp"
 
 namespace sluice::detail {
 
@@ -88,9 +89,8 @@ bool Runtime::first_mention(const std::string& topic) {
 
 std::size_t sweep(TransportRegistry& transports, const TransportContext& context) {
   std::size_t removed = 0;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(context.directory, error)) {
-    if (entry.path().extension() == ".process" && remove_dead_record(entry.path().string())) ++removed;
+  for (const std::string& path : domain_files(context.directory)) {
+    if (path.ends_with(".process") && remove_dead_record(path)) ++removed;
   }
   for (const std::string& name : transports.names()) removed += transports.get(name).remove_leftovers(context);
   return removed;

@@ -76,7 +76,12 @@ void ensure_directory(const std::string& path, const Access& access) {
       end = 0;
       continue;
     }
-    if (!made && errno != EEXIST) throw SystemError("cannot make directory '" + part + "'", errno);
+    if (!made && errno != EEXIST) {
+      const bool rights = errno == EACCES || errno == EPERM;
+      throw SystemError("cannot make directory '" + part + "'" +
+                            (rights ? " (set another 'runtime_dir', or share this one with 'mode' and 'group')" : ""),
+                        errno);
+    }
     // Our own directories may not be symbolic links: somebody who prepared one would receive our files.
     const UniqueFd fd(::open(part.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | (last || made ? O_NOFOLLOW : 0)));
     if (!fd.valid()) {
