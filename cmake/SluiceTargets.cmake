@@ -14,6 +14,9 @@ function(sluice_compile_settings target)
     target_compile_options(${target} PRIVATE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer
                                              -fno-sanitize-recover=all)
     target_link_options(${target} PRIVATE -fsanitize=${SLUICE_SANITIZE})
+    if(SLUICE_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+      target_compile_options(${target} PRIVATE -Wno-tsan)  # it warns that it does not understand fences
+    endif()
   endif()
 endfunction()
 
