@@ -12,8 +12,6 @@ namespace sluice::slick {
 
 namespace {
 
-constexpr std::size_t kMostLoans = 64;
-
 /// Nobody rings for a foreign producer. Looking twice as often as promised keeps the promise (1 ms within 100 ms of
 /// traffic, 10 ms at rest) when the scheduler is late.
 constexpr std::chrono::microseconds kBusyPoll{500};
@@ -59,26 +57,7 @@ RawOptions parse_raw_options(const TopicSpec& spec) {
 }
 
 RawWriter::RawWriter(const TopicSpec& spec, const RawOptions& options)
-    : ring_(open_raw_segment(options.request)), max_size_(largest_message(spec, ring_)) {
-  buffers_.reserve(kMostLoans);
-  free_buffers_.reserve(kMostLoans);
-}
-
-LoanedBuffer RawWriter::loan(std::size_t bytes) noexcept {
-  if (bytes > max_size_) return {};
-  if (free_buffers_.empty()) {
-    if (buffers_.size() == kMostLoans) return {};
-    auto* memory = new (std::nothrow) std::byte[max_size_];
-    if (memory == nullptr) return {};
-    free_buffers_.push_back(buffers_.size());
-    buffers_.emplace_back(memory);
-  }
-  const std::uint64_t handle = free_buffers_.back();
-  free_buffers_.pop_back();
-  return {buffers_[handle].get(), max_size_, handle};
-}
-
-void RawWriter::discard(const LoanedBuffer& loan) noexcept { free_buffers_.push_back(loan.handle); }
+    : ring_(open_raw_segment(options.request)), max_size_(largest_message(spec, ring_)), loans_(max_size_) {}
 
 PublishResult RawWriter::publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept {
   const PublishResult result = publish_copy({loan.data, used}, published_ns);

@@ -5,6 +5,7 @@
 
 #include <sluice/transport.hpp>
 
+#include "slick/loan_buffers.hpp"
 #include "slick/raw_ring.hpp"
 
 namespace sluice::slick {
@@ -26,9 +27,9 @@ class RawWriter final : public Writer {
  public:
   RawWriter(const TopicSpec& spec, const RawOptions& options);
 
-  [[nodiscard]] LoanedBuffer loan(std::size_t bytes) noexcept override;
+  [[nodiscard]] LoanedBuffer loan(std::size_t bytes) noexcept override { return loans_.take(bytes); }
   PublishResult publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept override;
-  void discard(const LoanedBuffer& loan) noexcept override;
+  void discard(const LoanedBuffer& loan) noexcept override { loans_.give_back(loan); }
   PublishResult publish_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept override;
 
   /// Foreign readers leave no trace in the format, so this is always 0.
@@ -39,8 +40,7 @@ class RawWriter final : public Writer {
  private:
   RawRing ring_;
   std::size_t max_size_;
-  std::vector<std::unique_ptr<std::byte[]>> buffers_;
-  std::vector<std::uint64_t> free_buffers_;
+  LoanBuffers loans_;
   WriterStats books_;
 };
 

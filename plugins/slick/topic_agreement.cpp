@@ -1,5 +1,7 @@
 #include "slick/topic_agreement.hpp"
 
+#include <sluice/shm/fixed_text.hpp>
+
 #include <algorithm>
 #include <bit>
 #include <string_view>
@@ -7,18 +9,6 @@
 namespace sluice::slick {
 
 namespace {
-
-template <std::size_t N>
-void store_text(std::array<char, N>& field, const std::string& text) {
-  field.fill('\0');
-  text.copy(field.data(), N - 1);
-}
-
-template <std::size_t N>
-std::string_view load_text(const std::array<char, N>& field) {
-  const auto end = std::find(field.begin(), field.end(), '\0');
-  return {field.data(), static_cast<std::size_t>(end - field.begin())};
-}
 
 std::string reliability_text(std::uint8_t value) {
   return value == static_cast<std::uint8_t>(Reliability::reliable) ? "reliable" : "best_effort";
@@ -49,7 +39,7 @@ class Agreement {
     throw ConfigError(option == spec_.options.end() ? spec_.origin(key) : option->second.origin,
                       "topic '" + spec_.name + "': " + key + " is '" + ours +
                           "' here, but the topic was opened with '" + theirs + "' by " +
-                          std::string(load_text(header_.segment.creator)) + " (pid " +
+                          shm::load_text(header_.segment.creator) + " (pid " +
                           std::to_string(header_.segment.creator_pid) + "); give both the same configuration");
   }
 
@@ -75,7 +65,7 @@ void write_topic_header(TopicHeader& header, const TopicSpec& spec, const TopicG
   header.history = spec.qos.history;
   header.reliability = static_cast<std::uint8_t>(spec.qos.reliability);
   header.durability = static_cast<std::uint8_t>(spec.qos.durability);
-  store_text(header.topic_name, spec.name);
+  shm::store_text(header.topic_name, spec.name);
   agree_on_type(header, spec);
 }
 
@@ -84,12 +74,12 @@ void agree_on_type(TopicHeader& header, const TopicSpec& spec) {
   if (header.type_known == 0) {
     // Dying before the last line leaves the type undeclared, and the next one writes it anew.
     header.type_size = spec.type.fixed_size;
-    store_text(header.type_name, spec.type.name);
+    shm::store_text(header.type_name, spec.type.name);
     header.type_known = 1;
     return;
   }
   const Agreement agreement(header, spec);
-  const std::string type_name(load_text(header.type_name));
+  const std::string type_name = shm::load_text(header.type_name);
   if (type_name != spec.type.name.substr(0, kNameLength - 1)) agreement.refuse("type", spec.type.name, type_name);
   if (header.type_size != 0 && spec.type.fixed_size != 0 && header.type_size != spec.type.fixed_size) {
     agreement.refuse("size of type '" + spec.type.name + "'", std::to_string(spec.type.fixed_size) + " bytes",

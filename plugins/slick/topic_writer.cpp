@@ -13,7 +13,6 @@ namespace sluice::slick {
 
 namespace {
 
-constexpr std::size_t kMostLoans = 64;
 constexpr std::chrono::milliseconds kLongestSpaceSleep{20};  // a dead reader wakes nobody: look for it this often
 constexpr int kSpinsBeforeSleep = 200;
 constexpr std::chrono::milliseconds kQuarantineNap{1};  // between looks whether a stopped publisher went on
@@ -23,10 +22,9 @@ constexpr std::chrono::milliseconds kQuarantineNap{1};  // between looks whether
 TopicWriter::TopicWriter(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context)
     : file_(TopicFile::open(spec, options, context)),
       options_(options),
-      max_blocking_time_(spec.qos.max_blocking_time) {
+      max_blocking_time_(spec.qos.max_blocking_time),
+      loans_(file_.geometry().max_payload) {
   fences_.reserve(file_.geometry().max_writers);
-  buffers_.reserve(kMostLoans);
-  free_buffers_.reserve(kMostLoans);
   claim_entry(spec);
 }
 
@@ -53,22 +51,6 @@ TopicWriter::~TopicWriter() {
   entry_->record.store_release(kRecordIdle);
   entry_->state.store_release(static_cast<std::uint32_t>(EntryState::free));
 }
-
-LoanedBuffer TopicWriter::loan(std::size_t bytes) noexcept {
-  if (bytes > file_.geometry().max_payload) return {};
-  if (free_buffers_.empty()) {
-    if (buffers_.size() == kMostLoans) return {};
-    auto* memory = new (std::nothrow) std::byte[std::max<std::size_t>(1, file_.geometry().max_payload)];
-    if (memory == nullptr) return {};
-    free_buffers_.push_back(buffers_.size());
-    buffers_.emplace_back(memory);
-  }
-  const std::uint64_t handle = free_buffers_.back();
-  free_buffers_.pop_back();
-  return {buffers_[handle].get(), file_.geometry().max_payload, handle};
-}
-
-void TopicWriter::discard(const LoanedBuffer& loan) noexcept { free_buffers_.push_back(loan.handle); }
 
 PublishResult TopicWriter::publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept {
   const PublishResult result = publish_copy({loan.data, used}, published_ns);

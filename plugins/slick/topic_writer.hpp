@@ -8,6 +8,7 @@
 #include <sluice/transport.hpp>
 
 #include "slick/horizon.hpp"
+#include "slick/loan_buffers.hpp"
 #include "slick/topic_file.hpp"
 
 namespace sluice::slick {
@@ -22,9 +23,9 @@ class TopicWriter final : public Writer {
   TopicWriter(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context);
   ~TopicWriter() override;
 
-  [[nodiscard]] LoanedBuffer loan(std::size_t bytes) noexcept override;
+  [[nodiscard]] LoanedBuffer loan(std::size_t bytes) noexcept override { return loans_.take(bytes); }
   PublishResult publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept override;
-  void discard(const LoanedBuffer& loan) noexcept override;
+  void discard(const LoanedBuffer& loan) noexcept override { loans_.give_back(loan); }
   PublishResult publish_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept override;
   [[nodiscard]] std::uint32_t reader_count() const override { return count_live_readers(file_); }
   [[nodiscard]] WriterStats stats() const noexcept override;
@@ -45,6 +46,7 @@ class TopicWriter final : public Writer {
   TopicFile file_;
   TopicOptions options_;
   std::chrono::nanoseconds max_blocking_time_;
+  LoanBuffers loans_;
   std::uint32_t index_ = 0;
   WriterEntry* entry_ = nullptr;
   std::uint32_t publisher_ = 0;
@@ -64,8 +66,6 @@ class TopicWriter final : public Writer {
     std::int64_t since_ns = 0;
   } stall_;  ///< The reader that holds us up, and since when it has not moved.
 
-  std::vector<std::unique_ptr<std::byte[]>> buffers_;  ///< Loans; handle = index.
-  std::vector<std::uint64_t> free_buffers_;
   WriterStats books_;
 };
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <map>
 
+#include <sluice/shm/fixed_text.hpp>
+
 #include "control/domain_files.hpp"
 #include "control/process_record.hpp"
 
@@ -14,11 +16,6 @@ namespace sluice {
 namespace {
 
 constexpr double kFirstBucketNs = 64.0;
-
-template <std::size_t N>
-std::string load_text(const std::array<char, N>& field) {
-  return {field.data(), static_cast<std::size_t>(std::find(field.begin(), field.end(), '\0') - field.begin())};
-}
 
 struct EntryCopy {
   detail::EntryKind kind{};
@@ -39,9 +36,9 @@ bool copy_entry(const detail::RecordEntry& entry, EntryCopy& copy) {
     copy.node_entry = entry.node_entry;
     copy.depth = entry.depth;
     copy.reliability = entry.reliability;
-    copy.name = load_text(entry.name);
-    copy.type = load_text(entry.type);
-    copy.transport = load_text(entry.transport);
+    copy.name = shm::load_text(entry.name);
+    copy.type = shm::load_text(entry.type);
+    copy.transport = shm::load_text(entry.transport);
     shm::fence_acquire();
     if (entry.version.load_relaxed() == before) return copy.kind != detail::EntryKind::free;
   }
@@ -82,7 +79,7 @@ ProcessInfo read_record(const shm::AttachedSegment& attached) {
   const auto& header = *mapping.at<detail::RecordHeader>(0);
   ProcessInfo process;
   process.pid = static_cast<std::int64_t>(header.pid);
-  process.executable = load_text(header.executable);
+  process.executable = shm::load_text(header.executable);
   process.heartbeat = header.heartbeat.load_relaxed();
   process.progress = header.progress.load_relaxed();
 

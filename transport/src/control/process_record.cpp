@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include <sluice/shm/fixed_text.hpp>
 #include <sluice/shm/process_identity.hpp>
 
 namespace sluice::detail {
@@ -13,12 +14,6 @@ namespace {
 
 constexpr std::size_t kEntriesPerStep = 32;
 constexpr int kMostAttempts = 100;
-
-template <std::size_t N>
-void store_text(std::array<char, N>& field, const std::string& text) {
-  field.fill('\0');
-  text.copy(field.data(), N - 1);
-}
 
 shm::UnnamedSegment create_segment(const std::string& directory, const std::string& path, const shm::Access& access) {
   const std::size_t first = kRecordEntriesOffset + kEntriesPerStep * sizeof(RecordEntry);
@@ -46,7 +41,7 @@ ProcessRecord::ProcessRecord(const std::string& directory, const shm::Access& ac
     auto& header = *segment.mapping().at<RecordHeader>(0);
     header.pid = static_cast<std::uint64_t>(self.pid);
     header.start_time = self.start_time;
-    store_text(header.executable, self.executable);
+    shm::store_text(header.executable, self.executable);
     lock_ = shm::FileLock::reopen(segment.fd(), "the process record");
     if (!lock_.try_lock_exclusive(kOwnerByte)) throw Error("the new process record is locked by somebody else");
     try {
@@ -107,7 +102,7 @@ std::size_t ProcessRecord::fill_entry(EntryKind kind, Fill fill) {
 }
 
 std::size_t ProcessRecord::add_node(const std::string& fully_qualified_name) {
-  return fill_entry(EntryKind::node, [&](RecordEntry& entry) { store_text(entry.name, fully_qualified_name); });
+  return fill_entry(EntryKind::node, [&](RecordEntry& entry) { shm::store_text(entry.name, fully_qualified_name); });
 }
 
 std::size_t ProcessRecord::add_endpoint(EntryKind kind, std::size_t node_entry, const TopicSpec& spec) {
@@ -115,9 +110,9 @@ std::size_t ProcessRecord::add_endpoint(EntryKind kind, std::size_t node_entry, 
     entry.node_entry = static_cast<std::uint32_t>(node_entry);
     entry.depth = spec.qos.depth;
     entry.reliability = static_cast<std::uint32_t>(spec.qos.reliability);
-    store_text(entry.name, spec.name);
-    store_text(entry.type, spec.type.name);
-    store_text(entry.transport, spec.transport);
+    shm::store_text(entry.name, spec.name);
+    shm::store_text(entry.type, spec.type.name);
+    shm::store_text(entry.transport, spec.transport);
     EndpointStatistics& statistics = entry.statistics;
     for (auto* word : {&statistics.messages, &statistics.bytes, &statistics.lost, &statistics.skipped,
                        &statistics.queued, &statistics.timeouts}) {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <sluice/shm/access.hpp>
+#include <sluice/shm/fixed_text.hpp>
 #include <sluice/shm/memory_space.hpp>
 #include <sluice/shm/process_identity.hpp>
 
@@ -106,7 +107,7 @@ void UnnamedSegment::write_header(SegmentKind kind, std::uint32_t version) const
   header.size = mapping_.size();
   header.creator_pid = static_cast<std::uint32_t>(self.pid);
   header.created_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
-  self.executable.copy(header.creator.data(), header.creator.size() - 1);
+  store_text(header.creator, self.executable);
 }
 
 bool UnnamedSegment::link() {

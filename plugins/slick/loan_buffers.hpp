@@ -1,0 +1,47 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include <sluice/transport.hpp>
+
+namespace sluice::slick {
+
+/// A writer's loans: private buffers, copied into the ring when they are published, last in first out so that they stay
+/// in the cache. Allocates only while more are held at once than ever before. Used by the writer's thread.
+class LoanBuffers {
+ public:
+  explicit LoanBuffers(std::size_t size) : size_(size) {
+    buffers_.reserve(kMost);
+    free_.reserve(kMost);
+  }
+
+  /// data == nullptr: more than the buffers hold was asked for, all loans are out, or memory is exhausted.
+  [[nodiscard]] LoanedBuffer take(std::size_t bytes) noexcept {
+    if (bytes > size_) return {};
+    if (free_.empty()) {
+      if (buffers_.size() == kMost) return {};
+      auto* memory = new (std::nothrow) std::byte[std::max<std::size_t>(1, size_)];
+      if (memory == nullptr) return {};
+      free_.push_back(buffers_.size());
+      buffers_.emplace_back(memory);
+    }
+    const std::uint64_t handle = free_.back();
+    free_.pop_back();
+    return {buffers_[handle].get(), size_, handle};
+  }
+
+  void give_back(const LoanedBuffer& loan) noexcept { free_.push_back(loan.handle); }
+
+ private:
+  static constexpr std::size_t kMost = 64;
+
+  std::size_t size_;
+  std::vector<std::unique_ptr<std::byte[]>> buffers_;  ///< A loan's handle is its index.
+  std::vector<std::uint64_t> free_;
+};
+
+}  // namespace sluice::slick
