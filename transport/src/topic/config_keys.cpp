@@ -43,8 +43,9 @@ constexpr std::array kTopicKeys{
     ConfigKey{"element", "slick", "a size in bytes", "", "Size of one element of `segment`."},
     ConfigKey{"adopt", "slick", "true or false", "true",
               "Mark an older program's `segment` as initialised, so that newer programs do not wipe it."},
-    ConfigKey{"hole_timeout", "slick", "a duration", "10ms",
-              "A position that a dead publisher reserved but did not fill is skipped and counted after this time."},
+    ConfigKey{
+        "hole_timeout", "slick", "a duration", "10ms",
+        "A position that a dead publisher left unfilled is skipped and counted after this time (raw topics: 100ms)."},
     ConfigKey{
         "stall_timeout", "slick", "a duration", "1s",
         "The same for a living publisher that was stopped in the middle; it learns that the delivery is uncertain."},
