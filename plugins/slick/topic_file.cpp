@@ -21,11 +21,6 @@ constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-bool name_means(const std::string& path, std::uint64_t inode) {
-  struct stat info {};
-  return ::lstat(path.c_str(), &info) == 0 && info.st_ino == inode;
-}
-
 bool is_linked(int fd) {
   struct stat info {};
   return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
@@ -111,7 +106,7 @@ TopicFile TopicFile::open(const TopicSpec& spec, const TopicOptions& options, co
 
     auto lock = shm::FileLock::reopen(attached.fd.get(), what);
     if (lock.try_lock_exclusive(kLifetimeByte)) {  // nobody is there: what the dead left
-      if (name_means(path, attached.inode)) ::unlink(path.c_str());
+      if (shm::name_means(path, attached.inode)) ::unlink(path.c_str());
       continue;
     }
     // Refused while the last one out is just unlinking it: wait and look again.
@@ -141,29 +136,14 @@ TopicFile::~TopicFile() {
   try {
     // Unlock first: were two endpoints to ask for the exclusive lock while each holds the shared one, both would fail.
     lock_.unlock(kLifetimeByte);
-    if (lock_.try_lock_exclusive(kLifetimeByte) && name_means(path_, inode_)) ::unlink(path_.c_str());
+    if (lock_.try_lock_exclusive(kLifetimeByte) && shm::name_means(path_, inode_)) ::unlink(path_.c_str());
   } catch (const Error&) {
     // The file stays behind as a leftover for the next one who comes.
   }
 }
 
 bool remove_dead_topic(const std::string& path) {
-  try {
-    auto lock = shm::FileLock::open(path);
-    struct stat info {};
-    if (::fstat(lock.fd(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
-    // Only what is plainly a topic, of whatever version: damaged files are for a person to look at.
-    shm::SegmentHeader header{};
-    if (::pread(lock.fd(), &header, sizeof header, 0) != sizeof header || header.magic != shm::kSegmentMagic ||
-        header.kind != static_cast<std::uint32_t>(shm::SegmentKind::topic) ||
-        header.size != static_cast<std::uint64_t>(info.st_size)) {
-      return false;
-    }
-    if (!lock.try_lock_exclusive(kLifetimeByte) || !name_means(path, info.st_ino)) return false;
-    return ::unlink(path.c_str()) == 0;
-  } catch (const Error&) {
-    return false;
-  }
+  return shm::remove_dead_segment(path, shm::SegmentKind::topic, kLifetimeByte);
 }
 
 }  // namespace sluice::slick

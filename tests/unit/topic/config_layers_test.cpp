@@ -1,5 +1,6 @@
 #include <sluice/config.hpp>
 
+#include "support/temporary_directory.hpp"
 #include "unit/topic/error_text.hpp"
 #include "unit/topic/scoped_environment.hpp"
 
@@ -17,25 +18,17 @@ namespace {
 
 Config parse(const std::string& text) { return Config::parse(text, "x.yaml"); }
 
-/// A directory of configuration files that is removed at the end.
+/// Configuration files that are removed at the end.
 class Files {
  public:
-  Files() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sluice-config-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    directory_ = pattern;
-  }
-  Files(const Files&) = delete;
-  Files& operator=(const Files&) = delete;
-  ~Files() { std::filesystem::remove_all(directory_); }
-
   std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream{directory_ / name} << text;
-    return (directory_ / name).string();
+    const std::string path = directory_.path() + "/" + name;
+    std::ofstream{path} << text;
+    return path;
   }
 
  private:
-  std::filesystem::path directory_;
+  test::TemporaryDirectory directory_;
 };
 
 /// Whether `pattern` names `topic`.

@@ -1,6 +1,5 @@
 #include "control/process_record.hpp"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -139,20 +138,7 @@ void ProcessRecord::remove(std::size_t index) noexcept {
 }
 
 bool remove_dead_record(const std::string& path) {
-  try {
-    auto attached = shm::attach_segment(path, shm::SegmentKind::process_record, kRecordVersion, kRecordEntriesOffset,
-                                        shm::MapMode::read_only);
-    const bool ours = attached.ok() || attached.outcome == shm::AttachOutcome::wrong_version;
-    if (!ours) return false;
-    auto lock = shm::FileLock::open(path);
-    struct stat locked {};
-    struct stat named {};
-    if (!lock.try_lock_exclusive(kOwnerByte) || ::fstat(lock.fd(), &locked) != 0) return false;
-    if (::lstat(path.c_str(), &named) != 0 || named.st_ino != locked.st_ino) return false;
-    return ::unlink(path.c_str()) == 0;
-  } catch (const Error&) {
-    return false;
-  }
+  return shm::remove_dead_segment(path, shm::SegmentKind::process_record, kOwnerByte);
 }
 
 bool record_owner_lives(const std::string& path) {

@@ -203,4 +203,25 @@ AttachedSegment attach_segment(const std::string& path, SegmentKind kind, std::u
   return result;
 }
 
+bool name_means(const std::string& path, std::uint64_t inode) noexcept {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 && info.st_ino == inode;
+}
+
+bool remove_dead_segment(const std::string& path, SegmentKind kind, ByteRange owner) noexcept {
+  try {
+    FileLock lock = FileLock::open(path);
+    struct stat info {};
+    if (::fstat(lock.fd(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+    SegmentHeader header{};
+    if (::pread(lock.fd(), &header, sizeof header, 0) != sizeof header || header.magic != kSegmentMagic ||
+        header.kind != static_cast<std::uint32_t>(kind) || header.size != static_cast<std::uint64_t>(info.st_size)) {
+      return false;
+    }
+    return lock.try_lock_exclusive(owner) && name_means(path, info.st_ino) && ::unlink(path.c_str()) == 0;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace sluice::shm

@@ -8,6 +8,7 @@
 
 #include <sluice/error.hpp>
 #include <sluice/export.hpp>
+#include <sluice/shm/file_lock.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
 namespace sluice::shm {
@@ -136,6 +137,14 @@ enum class MapMode { read_write, read_only };
 /// the kind can have. Does not throw for what other programs may have left there.
 [[nodiscard]] SLUICE_EXPORT AttachedSegment attach_segment(const std::string& path, SegmentKind kind,
                                                            std::uint32_t version, std::size_t minimum, MapMode mode);
+
+/// Unlinks the Sluice file at `path`, of whatever version, if nobody holds a lock on its `owner` bytes and the name
+/// still means the file that was looked at; whether it did. Only what is plainly of this kind: damaged files are for a
+/// person to look at. Never throws for what it finds there.
+SLUICE_EXPORT bool remove_dead_segment(const std::string& path, SegmentKind kind, ByteRange owner) noexcept;
+
+/// Whether `path` still names the file with this inode.
+[[nodiscard]] SLUICE_EXPORT bool name_means(const std::string& path, std::uint64_t inode) noexcept;
 
 /// Reserves [offset, offset + length) of the file so that touching it cannot fail later. Asks the control group's
 /// memory limit first, because a full control group kills instead of failing. Throws Error naming `what`, needed and
