@@ -41,6 +41,7 @@ class TopicWriter final : public Writer {
   void find_standing_fences() noexcept;
   [[nodiscard]] bool is_quarantined(std::uint64_t position) noexcept;
   PublishResult commit(std::uint64_t position, Cell& cell) noexcept;
+  void prefetch_cell(std::uint64_t position) noexcept;
   void write_books() noexcept;
 
   TopicFile file_;
@@ -51,6 +52,7 @@ class TopicWriter final : public Writer {
   WriterEntry* entry_ = nullptr;
   std::uint32_t publisher_ = 0;
   std::uint64_t sequence_ = 0;
+  std::uint64_t prefetch_distance_ = 0;
 
   std::uint64_t horizon_ = 0;      ///< As last loaded: it only grows, so an old value is merely cautious.
   std::uint64_t fence_epoch_ = 0;  ///< Up to which `fences_` is known.

@@ -85,6 +85,17 @@ inline void fence_after_seq_cst_rmw() noexcept {
 inline constexpr std::size_t kCacheLine = 64;
 inline constexpr std::size_t kIsolation = 128;
 
+/// Asks for the cache line at `address` in a state in which it can be written. A hint: any address is allowed.
+inline void prefetch_for_writing(const void* address) noexcept {
+#if defined(__x86_64__)
+  // The compiler's builtin becomes a prefetch for reading unless it may assume this instruction; processors that do not
+  // know it ignore it.
+  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address)));
+#else
+  __builtin_prefetch(address, 1);
+#endif
+}
+
 /// Tells the processor that a loop is polling.
 inline void spin_pause() noexcept {
 #if defined(__x86_64__)
