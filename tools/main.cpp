@@ -7,6 +7,7 @@
 #include <sluice/error.hpp>
 
 #include "commands/commands.hpp"
+#include "commands/slick_commands.hpp"
 #include "launch/launch_command.hpp"
 
 namespace {
@@ -76,6 +77,53 @@ void add_shm(CLI::App& app, Common& common, Command& command) {
   clean->callback([&] { command = [&] { return sluice::commands::shm_clean(common); }; });
 }
 
+void add_slick_read(CLI::App& slick, Common& common, Command& command) {
+  static sluice::commands::SlickReadOptions options;
+  auto* read = slick.add_subcommand("read", "Print messages; disturbs nobody, maps the segment for reading only");
+  read->add_option("NAME", options.name, "Segment, with or without the slash")->required();
+  read->add_option("--from", options.from, "next (default), oldest, last, or an index");
+  read->add_option("-f,--format", options.format, "hex (default), text, u64, i64, u32, i32, f64");
+  read->add_option("-n,--count", options.count, "Stop after so many messages (default: at Ctrl-C)");
+  read->add_flag("--no-wait", options.no_wait, "Stop at the end of what is there");
+  read->add_flag("--json", common.json, "Print JSON, one object a line");
+  read->callback([&] { command = [&] { return sluice::commands::slick_read(common, options); }; });
+}
+
+void add_slick_write(CLI::App& slick, Common& common, Command& command) {
+  static sluice::commands::SlickWriteOptions options;
+  auto* write = slick.add_subcommand("write", "Publish messages, padded with zeros to whole elements");
+  write->add_option("NAME", options.name, "Segment, with or without the slash")->required();
+  write->add_option("TEXT", options.texts, "Messages (default: the lines of standard input)");
+  write->add_flag("--hex", options.hex, "The messages are hexadecimal bytes");
+  write->add_option("-n,--count", options.count, "Write them so many times (default: once)");
+  write->add_option("-r,--rate", options.rate, "Messages a second (default: as fast as possible)");
+  write->add_option("--create", options.create, "Create it with so many elements if there is none; it stays");
+  write->add_option("--element", options.element, "Bytes of one element");
+  write->callback([&] { command = [&] { return sluice::commands::slick_write(common, options); }; });
+}
+
+void add_slick(CLI::App& app, Common& common, Command& command) {
+  auto* slick = app.add_subcommand("slick", "SlickQueue segments of any program")->require_subcommand(1);
+  auto* list = slick->add_subcommand("list", "Print every SlickQueue segment of this host");
+  list->add_flag("--json", common.json, "Print JSON");
+  list->callback([&] { command = [&] { return sluice::commands::slick_list(common); }; });
+  static std::string name;
+  auto* info = slick->add_subcommand("info", "Print what is in a segment's header and slots, and who has it mapped");
+  info->add_option("NAME", name, "Segment, with or without the slash")->required();
+  info->add_flag("--json", common.json, "Print JSON");
+  info->callback([&] { command = [&] { return sluice::commands::slick_info(common, name); }; });
+  add_slick_read(*slick, common, command);
+  add_slick_write(*slick, common, command);
+  static sluice::commands::SlickCleanOptions options;
+  auto* clean = slick->add_subcommand("clean", "Remove segments that no process has mapped");
+  clean->add_option("NAME", options.names, "Segments");
+  clean->add_flag("--all", options.all, "All SlickQueue segments of this host that nobody has mapped");
+  clean->add_flag("--force", options.force, "Also if there are processes that you may not look into");
+  clean->add_flag("--dry-run", options.dry_run, "Only say what would be removed");
+  clean->add_flag("--json", common.json, "Print JSON");
+  clean->callback([&] { command = [&] { return sluice::commands::slick_clean(common, options); }; });
+}
+
 void add_launch(CLI::App& app, Command& command) {
   static sluice::launch::Options options;
   auto* launch = app.add_subcommand("launch", "Start the processes of a launch file and watch over them");
@@ -128,6 +176,7 @@ int main(int argc, char** argv) {
   add_config(app, common, command);
   add_plugin(app, common, command);
   add_shm(app, common, command);
+  add_slick(app, common, command);
   if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) return fail(unknown);
   try {
     app.parse(argc, argv);

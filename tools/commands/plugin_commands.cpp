@@ -10,33 +10,13 @@
 
 namespace sluice::commands {
 
-namespace {
-
-std::vector<std::string> trait_words(const TransportTraits& traits) {
-  std::vector<std::string> words;
-  const auto add = [&](bool has, const char* word) {
-    if (has) words.emplace_back(word);
-  };
-  add(traits.zero_copy, "zero_copy");
-  add(traits.reliable, "reliable");
-  add(traits.many_publishers, "many_publishers");
-  add(traits.many_subscribers, "many_subscribers");
-  add(traits.latest_value, "latest_value");
-  add(traits.foreign_peers, "foreign_peers");
-  add(traits.between_processes, "between_processes");
-  add(traits.transient_local, "transient_local");
-  return words;
-}
-
-}  // namespace
-
 int plugin_list(const Common& common) {
   const TransportRegistry registry(Config::load_or_environment(common.config_files).domain().plugin_path);
   bool broken = false;
   auto json = nlohmann::json::array();
   for (const PluginInfo& plugin : registry.plugins()) {
     const std::string path = plugin.path.empty() ? "(linked in)" : plugin.path;
-    const auto traits = trait_words(plugin.traits);
+    const auto traits = trait_names(plugin.traits);
     json.push_back({{"name", plugin.name},
                     {"version", plugin.version},
                     {"description", plugin.description},
