@@ -72,7 +72,7 @@ void check_reads(const RawRing& ring, const nlohmann::json& read) {
 
 }  // namespace
 
-TEST_CASE("every golden file attaches, and reads as its rows say from every start") {
+TEST_CASE("every golden file attaches, and reads as its rows say from every start", "[full lap]") {
   std::size_t rows = 0;
   for (const auto& row : golden_rows()) {
     const auto file = row.at("file").get<std::string>();

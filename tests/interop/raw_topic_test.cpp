@@ -54,7 +54,7 @@ TEST_CASE("a raw message is a whole number of elements; its sequence is its inde
   CHECK(wait->at_most <= 1ms);
 }
 
-TEST_CASE("a lapped raw reader goes on with the oldest message and counts elements") {
+TEST_CASE("a lapped raw reader goes on with the oldest message and counts elements", "[full lap]") {
   const RawBench bench;
   const auto reader = bench.reader();
   const auto writer = bench.writer();
@@ -165,7 +165,7 @@ TEST_CASE("after a foreign reset a reader begins again at 0 and its books still 
   CHECK(books_are(reader->stats(), 7, 0, 0, 0));
 }
 
-TEST_CASE("a hole that was lapped by the inside of a longer message does not trap the reader") {
+TEST_CASE("a hole that was lapped by the inside of a longer message does not trap the reader", "[full lap]") {
   const SegmentName name;
   RawRing ring(open_raw_segment(golden_request(name)));
   publish_golden(ring, 1);
@@ -180,7 +180,7 @@ TEST_CASE("a hole that was lapped by the inside of a longer message does not tra
   CHECK(cursor.lost == 1);
 }
 
-TEST_CASE("a half-written or impossible wrap marker is nothing yet") {
+TEST_CASE("a half-written or impossible wrap marker is nothing yet", "[full lap]") {
   const SegmentName name;
   RawRing ring(open_raw_segment(golden_request(name)));
   publish_golden(ring, 1);
