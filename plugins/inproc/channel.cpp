@@ -33,8 +33,11 @@ Inbox::~Inbox() {
   while (Message* message = pop()) message->drop();
 }
 
-bool Inbox::full() const noexcept {
-  return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_seq_cst) == slots_.size();
+bool Inbox::full() noexcept {
+  const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+  if (tail - known_head_ < slots_.size()) return false;  // the reader's line is left alone until it has to be looked at
+  known_head_ = head_.load(std::memory_order_seq_cst);
+  return tail - known_head_ == slots_.size();
 }
 
 bool Inbox::empty() const noexcept {
@@ -49,10 +52,11 @@ void Inbox::push(Message& message) noexcept {
   tail_.store(tail + 1, std::memory_order_seq_cst);
 }
 
-Message* Inbox::pop() noexcept {
+Message* Inbox::pop(std::uint64_t& known_tail) noexcept {
   std::uint64_t head = head_.load(std::memory_order_relaxed);
   for (;;) {
-    if (head == tail_.load(std::memory_order_acquire)) return nullptr;
+    if (head >= known_tail) known_tail = tail_.load(std::memory_order_acquire);
+    if (head == known_tail) return nullptr;
     // May be of a later lap if somebody else popped meanwhile; then the CAS fails and the value is not used.
     Message* message = slots_[head % slots_.size()].load(std::memory_order_relaxed);
     // seq_cst: also the barrier before the look at the space doorbell.
@@ -63,9 +67,10 @@ Message* Inbox::pop() noexcept {
 }
 
 void Inbox::drop_oldest() noexcept {
-  if (Message* message = pop()) {
+  std::uint64_t tail = 0;  // not the reader's: two threads, two memories
+  if (Message* message = pop(tail)) {
     message->drop();
-    lost_.fetch_add(1, std::memory_order_relaxed);
+    lost_.fetch_add(1, std::memory_order_release);  // SYNC drop→reserve
   }
 }
 

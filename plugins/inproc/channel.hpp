@@ -15,12 +15,14 @@ namespace sluice::inproc {
 
 /// A message in ordinary memory. Writers fill it while `references` is 0 and nobody else can see it; each inbox and
 /// each reader that holds it counts one; whoever drops the last reference makes it free for its pool's writer again.
-struct Message {
-  explicit Message(std::size_t capacity) : bytes(new std::byte[capacity == 0 ? 1 : capacity]) {}
+/// On lines of its own, as its bytes are: one message is read while the next one is written.
+struct alignas(shm::kCacheLine) Message {
+  explicit Message(std::size_t capacity) : lines_(new Line[capacity / sizeof(Line) + 1]) {}
+
+  [[nodiscard]] std::byte* bytes() const noexcept { return lines_[0].bytes; }
 
   std::atomic<std::uint32_t> references{0};
   bool loaned = false;  ///< Written by the pool's writer only.
-  std::unique_ptr<std::byte[]> bytes;
   std::size_t length = 0;
   std::uint64_t position = 0;
   std::uint64_t sequence = 0;
@@ -29,6 +31,12 @@ struct Message {
 
   /// SYNC release→reuse: the writer's acquire load of 0 sees that every reader is done with the bytes.
   void drop() noexcept { references.fetch_sub(1, std::memory_order_release); }
+
+ private:
+  struct alignas(shm::kCacheLine) Line {
+    std::byte bytes[shm::kCacheLine];
+  };
+  std::unique_ptr<Line[]> lines_;
 };
 
 /// A writer's messages. Outlives the writer in its channel, because readers may still hold some of them.
@@ -59,27 +67,34 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  [[nodiscard]] bool full() const noexcept;
+  [[nodiscard]] bool full() noexcept;
   [[nodiscard]] bool empty() const noexcept;
   void push(Message& message) noexcept;
-  [[nodiscard]] Message* pop() noexcept;
+  [[nodiscard]] Message* pop() noexcept { return pop(known_tail_); }  ///< The reader.
   void drop_oldest() noexcept;
 
   [[nodiscard]] std::uint64_t joined() const noexcept { return joined_; }
-  [[nodiscard]] std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
+  /// SYNC drop→reserve: acquire; who sees a loss sees the reservation of what was lost.
+  [[nodiscard]] std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_acquire); }
 
  private:
+  [[nodiscard]] Message* pop(std::uint64_t& known_tail) noexcept;
+
   std::uint64_t joined_;
   std::vector<std::atomic<Message*>> slots_;
+  /// Each end remembers where it last saw the other one, so that a line goes over when something changed and not for
+  /// every message.
   alignas(shm::kIsolation) std::atomic<std::uint64_t> head_{0};
+  std::uint64_t known_tail_ = 0;  ///< The reader's.
   alignas(shm::kIsolation) std::atomic<std::uint64_t> tail_{0};
+  std::uint64_t known_head_ = 0;  ///< The publisher's who holds the channel's mutex.
   std::atomic<std::uint64_t> lost_{0};
 };
 
 /// One topic within this process. Publishers of one topic take turns under a mutex; readers take without one.
 class Channel {
  public:
-  Channel(const TopicSpec& spec);
+  explicit Channel(const TopicSpec& spec);
 
   /// The channel of this topic in this process; made when first asked for, gone with its last endpoint. Throws
   /// ConfigError when `spec` contradicts what the topic was opened with.

@@ -28,13 +28,17 @@ class InprocWriter final : public Writer {
     if (bytes > pool_->message_size()) return {};
     Message* message = pool_->acquire();
     if (message == nullptr) return {};
-    return {message->bytes.get(), pool_->message_size(), reinterpret_cast<std::uintptr_t>(message)};
+    return {message->bytes(), pool_->message_size(), reinterpret_cast<std::uintptr_t>(message)};
   }
 
   void discard(const LoanedBuffer& loan) noexcept override { message_of(loan).loaned = false; }
 
   PublishResult publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept override {
     Message& message = message_of(loan);
+    if (used > pool_->message_size()) {
+      message.loaned = false;
+      return PublishResult::too_large;
+    }
     message.length = used;
     message.sequence = sequence_;
     message.published_ns = published_ns;
@@ -87,7 +91,7 @@ class InprocReader final : public Reader {
     next_ = message->position + 1;
     ++received_;
     bytes_ += message->length;
-    return TakenMessage{message->bytes.get(),
+    return TakenMessage{message->bytes(),
                         message->length,
                         {message->sequence, message->published_ns, message->publisher, lost},
                         reinterpret_cast<std::uintptr_t>(message)};
@@ -108,9 +112,10 @@ class InprocReader final : public Reader {
   [[nodiscard]] ReaderStats stats() const noexcept override {
     ReaderStats stats;
     stats.joined = inbox_->joined();
-    stats.reserved = channel_->reserved();
     stats.received = received_;
+    // Before `reserved`: what is lost was reserved before, so the difference never goes below zero.
     stats.lost = inbox_->lost();
+    stats.reserved = channel_->reserved();
     stats.bytes = bytes_;
     stats.queued = stats.reserved - stats.joined - stats.received - stats.lost;
     return stats;

@@ -138,6 +138,40 @@ TEST_CASE("unknown keys, with the nearest known one") {
         "hole_timeout, stall_timeout, evict_after, max_publishers, max_subscribers, channel, direction, stale_after");
 }
 
+TEST_CASE("options of a transport that is not shipped are left to it, with their places") {
+  const Config config = parse("topics:\n  /a: {transport: mailbox, slots: 8, depth: 4}\n");
+  const TopicSpec spec = config.topic("/a");
+  CHECK(spec.transport == "mailbox");
+  CHECK(spec.qos.depth == 4);
+  REQUIRE(spec.options.size() == 1);
+  CHECK(spec.options.at("slots").value == "8");
+  CHECK(spec.options.at("slots").origin.text() == "x.yaml:2:35");
+  SECTION("whichever entry names the transport") {
+    const Config layered = parse("topics: {/**: {transport: mailbox}, '/cam/*': {slots: 8}}");
+    CHECK(layered.topic("/cam/left").options.at("slots").value == "8");
+    CHECK(parse("topics: {/**: {transport: mailbox}, /a: {slots: 8}}").topic("/a").options.count("slots") == 1);
+  }
+  SECTION("but not on a topic that a shipped transport carries") {
+    const std::string refused = "unknown key 'slots' in topic '/cam/left'; accepted are type, transport, ";
+    CHECK(parse_error("topics: {/**: {transport: mailbox}, /cam/left: {transport: slick, slots: 8}}")
+              .starts_with("x.yaml:1:67: " + refused));
+    const Config wildcard = parse("topics: {/b: {transport: mailbox}, '/cam/*': {slots: 8}}");
+    CHECK(error_text([&] { return wildcard.topic("/cam/left"); }).starts_with("x.yaml:1:47: " + refused));
+  }
+  SECTION("a wildcard's unknown keys are refused at once when nobody can have meant them") {
+    const std::string refused = "unknown key 'slots' in topic '/cam/*'; accepted are type, transport, ";
+    CHECK(parse_error("topics: {'/cam/*': {slots: 8}}").starts_with("x.yaml:1:21: " + refused));
+    CHECK(parse_error("topics: {/b: {transport: mailbox}, '/cam/*': {transport: inproc, slots: 8}}")
+              .starts_with("x.yaml:1:66: " + refused));
+  }
+  SECTION("what cannot be an option's name is no key for anybody") {
+    CHECK(parse_error("topics: {/a: {transport: mailbox, 'two words': 8}}")
+              .starts_with("x.yaml:1:35: unknown key 'two words' in topic '/a'; accepted are "));
+    CHECK(parse_error("topics: {/a: {transport: mailbox, slots: [8]}}") ==
+          "x.yaml:1:42: slots" + kTopic + "expected a value, found a list");
+  }
+}
+
 TEST_CASE("wrong kinds of YAML") {
   CHECK(parse_error("[1]") == "x.yaml:1:1: configuration: expected a mapping, found a list");
   CHECK(parse_error("word") == "x.yaml:1:1: configuration: expected a mapping, found the value 'word'");

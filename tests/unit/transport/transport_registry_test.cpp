@@ -49,7 +49,8 @@ TEST_CASE("the shipped transports are found without being told where") {
 TEST_CASE("an unknown transport is an error that names the near one and the usable ones") {
   TransportRegistry registry;
   CHECK_THROWS_WITH(registry.get("slik"),
-                    "there is no transport 'slik'; did you mean 'slick'? (usable: inproc, slick)");
+                    "there is no transport 'slik'; did you mean 'slick'? (usable: inproc, slick; plugins are "
+                    "searched in SLUICE_PLUGIN_PATH, plugin_path and beside the library)");
 }
 
 TEST_CASE("files that cannot be used are named with the reason and change nothing else") {
@@ -138,7 +139,7 @@ TEST_CASE("asking a transport for what it cannot do is one sentence with the pla
     TopicSpec spec = reliable_topic("inproc");
     spec.options["evict_after"] = {"5s", {"demo.yaml", 7, 3}};
     CHECK_THROWS_WITH(registry.check(spec),
-                      "demo.yaml:7:3: topic '/x': evict_after: is no option of transport 'inproc'");
+                      "demo.yaml:7:3: topic '/x': evict_after: is no option of transport 'inproc'; it has none");
   }
   SECTION("a transport that does not exist") {
     TopicSpec spec = reliable_topic("carrier_pigeon");

@@ -1,5 +1,6 @@
 #include <sluice/config.hpp>
 
+#include <sluice/detail/config_keys.hpp>
 #include <sluice/detail/quote.hpp>
 
 #include "topic/config_parser.hpp"
@@ -71,8 +72,34 @@ TopicSpec resolve(const ConfigData& data, const std::string& name) {
   TopicSpec spec;
   spec.name = name;
   for (const auto& [key, choice] : choices) detail::apply_setting(spec, key, *choice.setting);
+  if (detail::is_shipped_transport(spec.transport)) {
+    for (const auto& [key, choice] : choices) detail::refuse_unknown_option(key, *choice.setting, label(name));
+  }
   detail::check_complete(spec, label(name));
   return spec;
+}
+
+/// The transport that an entry names, or an empty word.
+std::string transport_of(const TopicEntry& entry) {
+  const auto found = entry.settings.find("transport");
+  return found == entry.settings.end() ? std::string{} : found->second.text;
+}
+
+bool names_foreign_transport(const TopicEntry& entry) {
+  const std::string transport = transport_of(entry);
+  return !transport.empty() && !detail::is_shipped_transport(transport);
+}
+
+/// A wildcard's unknown keys are refused when the file is loaded, unless they may be meant for a transport that is not
+/// ours: it names one itself, or it names none and some other entry does. Then they are judged topic by topic.
+void check_wildcard_keys(const ConfigData& data) {
+  const auto foreign = [](const auto& item) { return names_foreign_transport(item.second); };
+  const bool any_foreign = std::any_of(data.topics.begin(), data.topics.end(), foreign) ||
+                           std::any_of(data.wildcards.begin(), data.wildcards.end(), foreign);
+  for (const auto& [pattern, entry] : data.wildcards) {
+    if (names_foreign_transport(entry) || (any_foreign && transport_of(entry).empty())) continue;
+    for (const auto& [key, setting] : entry.settings) detail::refuse_unknown_option(key, setting, label(pattern));
+  }
 }
 
 }  // namespace
@@ -81,6 +108,7 @@ struct Config::Impl : detail::ConfigData {
   explicit Impl(const std::vector<detail::YamlNode>& documents) {
     for (const detail::YamlNode& document : documents) detail::add_document(*this, document);
     detail::add_environment(*this);
+    check_wildcard_keys(*this);
     // Errors of named topics show when the file is loaded and not when somebody first opens the topic.
     for (const auto& [name, entry] : topics) static_cast<void>(resolve(*this, name));
   }

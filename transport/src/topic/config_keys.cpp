@@ -1,5 +1,6 @@
 #include <sluice/detail/config_keys.hpp>
 
+#include <algorithm>
 #include <array>
 
 namespace sluice::detail {
@@ -60,9 +61,15 @@ constexpr std::array kTopicKeys{
               "A peer whose heartbeat stands still for this long is stale."},
 };
 
+constexpr std::array<std::string_view, 3> kShippedTransports{"slick", "eshm", "inproc"};
+
 }  // namespace
 
 std::span<const ConfigKey> domain_keys() noexcept { return kDomainKeys; }
 std::span<const ConfigKey> topic_keys() noexcept { return kTopicKeys; }
+
+bool is_shipped_transport(std::string_view transport) noexcept {
+  return std::find(kShippedTransports.begin(), kShippedTransports.end(), transport) != kShippedTransports.end();
+}
 
 }  // namespace sluice::detail

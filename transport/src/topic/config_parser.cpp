@@ -3,6 +3,7 @@
 #include <sluice/detail/config_keys.hpp>
 
 #include <sluice/detail/quote.hpp>
+
 #include "topic/topic_name_rules.hpp"
 #include "topic/topic_rules.hpp"
 

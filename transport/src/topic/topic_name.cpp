@@ -3,6 +3,7 @@
 #include <sluice/error.hpp>
 
 #include <sluice/detail/quote.hpp>
+
 #include "topic/topic_name_rules.hpp"
 
 #include <algorithm>

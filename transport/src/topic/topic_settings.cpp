@@ -137,6 +137,8 @@ constexpr std::array kCommonKeys{
     CommonKey{"max_blocking_time", apply_max_blocking_time},
 };
 
+static_assert(std::ranges::equal(kCommonKeys, kTopicSettings, {}, &CommonKey::name));
+
 /// Stores `text` in `spec` and returns its canonical form.
 std::string apply(TopicSpec& spec, const std::string& key, const std::string& text, const Origin& origin) {
   const auto found =
@@ -151,6 +153,12 @@ std::vector<std::string> known_keys() {
   std::vector<std::string> names;
   for (const ConfigKey& key : topic_keys()) names.emplace_back(key.name);
   return names;
+}
+
+/// Whether some transport may call an option so: error messages and command lines must be able to name it.
+bool is_option_name(const std::string& text) {
+  constexpr std::size_t kLongestName = 64;
+  return text.size() <= kLongestName && is_plugin_name(text);
 }
 
 }  // namespace
@@ -169,21 +177,28 @@ Settings parse_settings(const YamlNode& entry, std::string_view what) {
   Settings settings;
   if (entry.is_null()) return settings;  // "/imu/raw:" alone: mentioned, all defaults
   entry.require_mapping(what);
-  entry.require_known_keys(what, known_keys());
   TopicSpec scratch;
   for (const YamlNode::Entry& item : entry.entries()) {
+    if (!is_option_name(item.key)) refuse_unknown_key(item.origin, item.key, what, known_keys());
     const std::string subject = item.key + " of " + std::string{what};
     const Origin& origin = item.value.origin();
     // "depth:" with nothing after it: yaml-cpp places the nothing on the next line, where nobody would look.
     if (item.value.is_null()) throw ConfigError(item.origin, subject + ": expected a value, found nothing");
     const std::string& text = item.value.require_text(subject);
     try {
-      settings[item.key] = Setting{text, apply(scratch, item.key, text, origin), origin};
+      settings[item.key] = Setting{text, apply(scratch, item.key, text, origin), origin, item.origin};
     } catch (const Error& error) {
       throw ConfigError(origin, subject + ": " + error.what());
     }
   }
   return settings;
+}
+
+void refuse_unknown_option(const std::string& key, const Setting& setting, std::string_view what) {
+  const std::vector<std::string> known = known_keys();
+  if (std::find(known.begin(), known.end(), key) == known.end()) {
+    refuse_unknown_key(setting.key_origin, key, what, known);
+  }
 }
 
 void apply_setting(TopicSpec& spec, const std::string& key, const Setting& setting) {

@@ -1,6 +1,7 @@
 #include <sluice/detail/yaml_document.hpp>
 
 #include <sluice/detail/quote.hpp>
+
 #include "topic/yaml_text.hpp"
 
 #include <yaml-cpp/eventhandler.h>

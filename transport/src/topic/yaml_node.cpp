@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kLongestTypo = 64;
 
 std::string remedy_for_unknown(const std::string& key, const std::vector<std::string>& known) {
-  const std::string suggestion = key.size() <= kLongestTypo ? did_you_mean(key, known) : std::string{};
+  std::string suggestion = key.size() <= kLongestTypo ? did_you_mean(key, known) : std::string{};
   if (!suggestion.empty()) return suggestion;
   std::string list;
   for (const std::string& name : known) list += (list.empty() ? "" : ", ") + name;
@@ -61,9 +61,13 @@ bool YamlNode::require_bool(std::string_view what) const {
 void YamlNode::require_known_keys(std::string_view what, const std::vector<std::string>& known) const {
   for (const Entry& entry : entries_) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
-    throw ConfigError(entry.origin, "unknown key " + quote(entry.key) + " in " + std::string{what} +
-                                        remedy_for_unknown(entry.key, known));
+    refuse_unknown_key(entry.origin, entry.key, what, known);
   }
+}
+
+void refuse_unknown_key(const Origin& origin, const std::string& key, std::string_view what,
+                        const std::vector<std::string>& known) {
+  throw ConfigError(origin, "unknown key " + quote(key) + " in " + std::string{what} + remedy_for_unknown(key, known));
 }
 
 }  // namespace sluice::detail

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 
 #include <sluice/shm/unique_fd.hpp>
 #include <sluice/transport_registry.hpp>
@@ -27,7 +28,7 @@ constexpr unsigned kMachine = EM_AARCH64;
 /// library is a SIGBUS inside dlopen. So the header is checked here first; empty when the file may be loaded.
 std::string check_elf(const std::string& path) {
   const shm::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return std::string("cannot be opened: ") + std::strerror(errno);
+  if (!fd.valid()) return "cannot be opened: " + std::generic_category().message(errno);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return "is not a regular file";
   const auto length = static_cast<std::uint64_t>(info.st_size);

@@ -12,11 +12,25 @@ void OptionReader::refuse(const std::string& key, const std::string& message) co
                     "topic '" + spec_.name + "': " + key + ": " + message);
 }
 
+namespace {
+
+/// What to write instead of `key`.
+std::string remedy(const std::string& key, const std::vector<std::string>& known) {
+  std::vector<std::string> candidates = known;
+  candidates.insert(candidates.end(), kTopicSettings.begin(), kTopicSettings.end());
+  std::string text = did_you_mean(key, candidates);
+  if (!text.empty()) return text;
+  for (const std::string& name : known) text += (text.empty() ? "; its options are " : ", ") + name;
+  return text.empty() ? "; it has none" : text;
+}
+
+}  // namespace
+
 void OptionReader::require_known(const std::vector<std::string>& known, const std::string& what) const {
   for (const auto& [key, option] : spec_.options) {
     bool found = false;
     for (const std::string& name : known) found = found || name == key;
-    if (!found) refuse(key, "is no option of " + what + did_you_mean(key, known));
+    if (!found) refuse(key, "is no option of " + what + remedy(key, known));
   }
 }
 

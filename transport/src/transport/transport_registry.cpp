@@ -43,7 +43,7 @@ std::string join(const std::vector<std::string>& words) {
 
 }  // namespace
 
-TransportRegistry::TransportRegistry(std::vector<std::string> directories) {
+TransportRegistry::TransportRegistry(const std::vector<std::string>& directories) {
   for (const PluginDescriptor* descriptor : builtin_plugins()) add_builtin(*descriptor);
   for (const std::string& directory : split_path(std::getenv("SLUICE_PLUGIN_PATH"))) add_directory(directory, true);
   for (const std::string& directory : directories) add_directory(directory, true);
@@ -93,8 +93,9 @@ Transport& TransportRegistry::get(const std::string& name) {
   const std::lock_guard lock(mutex_);
   const auto found = loaded_.find(name);
   if (found == loaded_.end()) {
-    std::string message =
-        "there is no transport '" + name + "'" + did_you_mean(name, names()) + " (usable: " + join(names()) + ")";
+    std::string message = "there is no transport '" + name + "'" + did_you_mean(name, names()) +
+                          " (usable: " + join(names()) +
+                          "; plugins are searched in SLUICE_PLUGIN_PATH, plugin_path and beside the library)";
     for (const PluginInfo& plugin : plugins_) {
       if (!plugin.error.empty()) message += "; '" + plugin.path + "' " + plugin.error;
     }
