@@ -1,0 +1,33 @@
+#include "rows/limit_runs.hpp"
+#include "rows/rows.hpp"
+#include "rows/topic_runs.hpp"
+
+namespace sluice::bench {
+
+void add_throughput_rows(Rows& rows, Effort effort) {
+  const auto add = [&](std::size_t size, const std::string& name, auto limit, auto measured, std::optional<double> goal,
+                       const char* limit_name = "cell ring") {
+    rows.push_back({"throughput, one to one", name + (size == 64 ? ", 64 B" : ", 1 KiB"), limit_name,
+                    Unit::million_per_second, limit, measured, goal});
+  };
+  for (const std::size_t size : {std::size_t{64}, std::size_t{1024}}) {
+    const std::uint64_t messages = effort.of(size == 64 ? 2'000'000 : 400'000);
+    const std::uint64_t depth = depth_for(size);
+    const auto cells = [=] { return cell_ring_throughput({}, messages, size, depth); };
+    const auto pointers = [=] { return pointer_ring_throughput(messages, size, depth); };
+    const auto topic = [=](Topics::Kind kind) { return [=] { return topic_throughput(kind, messages, size); }; };
+    const auto variant = [&](const char* name, limits::CellRingVariant wanted) {
+      add(size, name, cells, [=] { return cell_ring_throughput(wanted, messages, size, depth); }, {});
+    };
+    variant("cell ring that prefetches", {.prefetching = true});
+    variant("cell ring that locks", {.locking = true});
+    variant("cell ring that does both", {.prefetching = true, .locking = true});
+    add(size, "slick reliable", cells, topic(Topics::Kind::reliable), size == 64 ? std::optional(0.85) : std::nullopt);
+    add(size, "slick best_effort", cells, topic(Topics::Kind::best_effort), {});
+    add(size, "slick raw", cells, topic(Topics::Kind::raw), {});
+    add(size, "raw ring alone", cells, [=] { return raw_ring_throughput(messages, size); }, {});
+    add(size, "inproc (threads)", pointers, topic(Topics::Kind::inproc), {}, "pointer ring");
+  }
+}
+
+}  // namespace sluice::bench
