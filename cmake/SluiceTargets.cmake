@@ -25,6 +25,7 @@ function(sluice_add_library target export_name)
   add_library(${target} ${ARGN})
   add_library(sluice::${export_name} ALIAS ${target})
   sluice_compile_settings(${target})
+  # Before 1.0 every minor version may change the ABI; the CMake package's version file says the same.
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${export_name} VERSION ${PROJECT_VERSION}
-                                             SOVERSION ${PROJECT_VERSION_MAJOR})
+                                             SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 endfunction()

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include <sluice/shm/atomic.hpp>
+#include <sluice/shm/kill_point.hpp>
 
 namespace sluice::slick {
 
@@ -16,9 +17,13 @@ class BooksWrite {
   explicit BooksWrite(shm::SharedAtomic<std::uint64_t>& version) noexcept
       : version_(version), odd_(version.load_relaxed() | 1U) {
     version_.store_relaxed(odd_);
+    SLUICE_KILL_POINT("slick.books.opened");
     shm::fence_release();
   }
-  ~BooksWrite() { version_.store_release(odd_ + 1); }
+  ~BooksWrite() {
+    SLUICE_KILL_POINT("slick.books.written");
+    version_.store_release(odd_ + 1);
+  }
   BooksWrite(const BooksWrite&) = delete;
   BooksWrite& operator=(const BooksWrite&) = delete;
 

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include <sluice/shm/kill_point.hpp>
+
 #include "slick/topic_file.hpp"
 
 namespace sluice::slick {
@@ -21,15 +23,17 @@ bool advance_horizon(TopicFile& file) noexcept;
 /// Fences every record INTENT(h) for which `fence(h)` holds, so that its owner learns that others gave the position up.
 template <typename Predicate>
 void fence_writers(TopicFile& file, Predicate fence) noexcept {
-  for (std::uint32_t k = 0; k < file.geometry().max_writers; ++k) {
+  for (std::uint32_t k = 0, end = file.writer_entries(); k < end; ++k) {
     WriterEntry& entry = file.writer(k);
     std::uint64_t record = entry.record.load_acquire();
     if (record_state(record) == RecordState::idle || !fence(record_position(record))) continue;
     const std::uint64_t wanted = record_fenced(record_position(record));
     const bool fenced = record == wanted || entry.record.compare_exchange_seq_cst(record, wanted) || record == wanted;
+    if (fenced) SLUICE_KILL_POINT("slick.fence.fenced");
     // SYNC fence→grant. Also when somebody else fenced it, before us or in the moment of our CAS: whoever that was may
     // be stopped or dead before this line, and we are about to rely on it.
     if (fenced) file.control().fence_epoch.fetch_add_seq_cst(1);
+    if (fenced) SLUICE_KILL_POINT("slick.fence.epoch_raised");
   }
 }
 
@@ -37,6 +41,7 @@ void fence_writers(TopicFile& file, Predicate fence) noexcept {
 struct SlowestReader {
   std::uint32_t entry = 0;
   std::uint64_t cursor = UINT64_MAX;
+  std::uint32_t state = 0;
   [[nodiscard]] bool found() const noexcept { return cursor != UINT64_MAX; }
 };
 [[nodiscard]] SlowestReader slowest_reader(const TopicFile& file) noexcept;

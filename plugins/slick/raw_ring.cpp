@@ -1,7 +1,9 @@
 #include "slick/raw_ring.hpp"
 
+#include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/unvalidated_copy.hpp>
+
 #include <algorithm>
-#include <cstring>
 
 namespace sluice::slick {
 
@@ -40,12 +42,15 @@ std::uint64_t RawRing::reserve(std::uint32_t n) noexcept {
     const bool wraps = (position & mask_) + n > capacity_;
     index = wraps ? (position | mask_) + 1 : position;
   } while (!word.compare_exchange_acq_rel(current, make_reserved(index + n, n)));
+  SLUICE_KILL_POINT("raw.reserve.granted");
   // SYNC reserve→lap test: whoever sees any of our stores, fences and loads `reserved` sees this reservation.
   shm::fence_release();
   if (index != position) {
     // The wrap marker. Dying before it leaves a hole that ends at `index` (hazard H2).
     slot(position).size.store_relaxed(n);
+    SLUICE_KILL_POINT("raw.reserve.marker_sized");
     slot(position).data_index.store_release(index);
+    SLUICE_KILL_POINT("raw.reserve.marked");
   }
   return index;
 }
@@ -53,12 +58,15 @@ std::uint64_t RawRing::reserve(std::uint32_t n) noexcept {
 bool RawRing::publish(std::uint64_t index, std::uint32_t n) noexcept {
   if (reserved() > index + capacity_) return false;  // hazard H3: the slot may belong to a newer message by now
   slot(index).size.store_relaxed(n);
+  SLUICE_KILL_POINT("raw.publish.sized");
   slot(index).data_index.store_release(index);
+  SLUICE_KILL_POINT("raw.publish.published");
   if (segment_.tracks_last_published) {
     auto& last = header().last_published;
     std::uint64_t seen = last.load_relaxed();
     while ((seen == kNoIndex || seen < index) && !last.compare_exchange_acq_rel(seen, index)) {
     }
+    SLUICE_KILL_POINT("raw.publish.told_last");
   }
   return true;
 }
@@ -73,7 +81,8 @@ bool RawRing::overtaken(std::uint64_t index) const noexcept {
 /// message boundary.
 void RawRing::resync(Cursor& cursor, std::uint64_t reserved) const noexcept {
   std::uint64_t target = reserved;
-  const std::uint64_t oldest = reserved > capacity_ ? reserved - capacity_ : 0;
+  const std::uint64_t beyond = reserved + kReservationSlack;  // what the lap test would reject is no place to go on at
+  const std::uint64_t oldest = beyond > capacity_ ? beyond - capacity_ : 0;
   for (std::uint64_t k = std::max(cursor.next, oldest); k < reserved; ++k) {
     if (slot(k).data_index.load_relaxed() == k) {
       target = k;
@@ -103,7 +112,7 @@ RawRing::Read RawRing::read(Cursor& cursor, std::vector<std::byte>& out, std::ui
       cursor.next = 0;
       continue;
     }
-    if (r > c + capacity_) {
+    if (r + kReservationSlack > c + capacity_) {
       resync(cursor, r);
       continue;
     }
@@ -122,7 +131,7 @@ RawRing::Read RawRing::read(Cursor& cursor, std::vector<std::byte>& out, std::ui
       continue;
     }
     out.resize(n * element_size_);
-    std::memcpy(out.data(), element(v), out.size());
+    shm::copy_unvalidated(out.data(), element(v), out.size());
     if (overtaken(v)) {
       resync(cursor, reserved());
       continue;
@@ -135,9 +144,20 @@ RawRing::Read RawRing::read(Cursor& cursor, std::vector<std::byte>& out, std::ui
   return Read::pending;
 }
 
+bool RawRing::ready(const Cursor& cursor) const noexcept {
+  const std::uint64_t c = cursor.next;
+  const std::uint64_t r = reserved();
+  if (r < c || r + kReservationSlack > c + capacity_) return true;  // reset, or lapped
+  const std::uint64_t v = slot(c).data_index.load_acquire();
+  if (v == kNoIndex || v < c) return false;
+  if ((v & mask_) != (c & mask_)) return (v & mask_) == 0 && v <= r;
+  const std::uint64_t n = slot(c).size.load_relaxed();
+  return v != c || (n != 0 && n <= capacity_ - (v & mask_));
+}
+
 bool RawRing::skip_hole(Cursor& cursor) const noexcept {
   const std::uint64_t r = reserved();
-  if (r > cursor.next + capacity_) return false;  // read() resyncs
+  if (r + kReservationSlack > cursor.next + capacity_) return false;  // read() resyncs
   for (std::uint64_t k = cursor.next + 1; k < r; ++k) {
     if (slot(k).data_index.load_acquire() != k) continue;
     cursor.skipped += k - cursor.next;

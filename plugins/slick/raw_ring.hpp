@@ -39,6 +39,9 @@ class RawRing {
   /// Copies the next message into `out` (resized to it) and moves the cursor. What is returned is never torn.
   [[nodiscard]] Read read(Cursor& cursor, std::vector<std::byte>& out, std::uint64_t& index) const;
 
+  /// Whether a look at the cursor would get anywhere. Of a half-written slot it is false, so that nobody spins on one.
+  [[nodiscard]] bool ready(const Cursor& cursor) const noexcept;
+
   /// Gives up waiting at a hole: moves to the next published message, if there is one. Whether the cursor moved.
   bool skip_hole(Cursor& cursor) const noexcept;
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <sluice/shm/deadline.hpp>
+#include <sluice/shm/kill_point.hpp>
 
 namespace sluice::slick {
 
@@ -135,8 +136,9 @@ void check_shape(const Found& found, const RawRequest& request, const std::strin
 bool adopt_segment(const shm::Mapping& mapping) {
   auto expected = static_cast<std::uint32_t>(InitState::unversioned);
   auto& state = mapping.at<RawHeader>(0)->init_state;
-  return state.compare_exchange_acq_rel(expected, static_cast<std::uint32_t>(InitState::legacy)) ||
-         expected == static_cast<std::uint32_t>(InitState::legacy);
+  const bool adopted = state.compare_exchange_acq_rel(expected, static_cast<std::uint32_t>(InitState::legacy));
+  SLUICE_KILL_POINT("raw.adopt.done");
+  return adopted || expected == static_cast<std::uint32_t>(InitState::legacy);
 }
 
 /// open -> size -> state -> slots -> shape -> map -> adopt, everything under one deadline.
@@ -178,12 +180,15 @@ std::optional<RawSegment> try_create(const RawRequest& request) {
   header.magic.store_relaxed(kRawMagic);
   header.capacity = request.capacity;
   header.element_size = request.element_size;
+  SLUICE_KILL_POINT("raw.create.begun");
   auto* slots = file.mapping().at<RawSlot>(sizeof(RawHeader));
   for (std::uint32_t i = 0; i < request.capacity; ++i) {
     slots[i].data_index.store_relaxed(kNoIndex);
     slots[i].size.store_relaxed(1);
   }
+  SLUICE_KILL_POINT("raw.create.filled");
   header.init_state.store_release(static_cast<std::uint32_t>(InitState::ready));
+  SLUICE_KILL_POINT("raw.create.ready");
   if (!file.link()) return std::nullopt;
   return RawSegment{file.take_mapping(), request.capacity, request.element_size, true, true};
 }

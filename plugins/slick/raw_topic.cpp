@@ -1,6 +1,7 @@
 #include "slick/raw_topic.hpp"
 
 #include <sluice/shm/deadline.hpp>
+#include <sluice/shm/kill_point.hpp>
 #include <sluice/transport_options.hpp>
 
 #include <algorithm>
@@ -70,7 +71,11 @@ PublishResult RawWriter::publish_copy(std::span<const std::byte> payload, std::i
   if (payload.empty() || payload.size() % ring_.element_size() != 0) return PublishResult::wrong_size;
   const std::uint32_t n = elements_of(payload.size(), ring_.element_size());
   const std::uint64_t index = ring_.reserve(n);
-  std::memcpy(ring_.element(index), payload.data(), payload.size());
+  const std::size_t half = shm::kKillPoints ? payload.size() / 2 : 0;
+  std::memcpy(ring_.element(index), payload.data(), half);
+  SLUICE_KILL_POINT("raw.publish.half");
+  std::memcpy(ring_.element(index) + half, payload.data() + half, payload.size() - half);
+  SLUICE_KILL_POINT("raw.publish.copied");
   if (!ring_.publish(index, n)) {
     ++books_.uncertain;
     return PublishResult::uncertain;
@@ -131,6 +136,7 @@ void RawReader::give_up_hole_in_time() noexcept {
 void RawReader::release(const TakenMessage& message) noexcept { free_copies_.push_back(message.handle); }
 
 std::optional<WaitFor> RawReader::arm() noexcept {
+  if (ring_.ready(cursor_)) return std::nullopt;
   const std::int64_t now = shm::monotonic_ns();
   if (last_traffic_ns_ == 0) last_traffic_ns_ = now;
   const bool busy = now - last_traffic_ns_ < kBusyFor.count();

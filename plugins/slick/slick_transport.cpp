@@ -31,6 +31,13 @@ constexpr TransportTraits kRawTraits{.zero_copy = false,
                                      .between_processes = true,
                                      .transient_local = false};
 
+/// The most that a slick topic of either world can do.
+constexpr TransportTraits kEveryTrait = [] {
+  TransportTraits traits = kTopicTraits;
+  traits.foreign_peers = true;
+  return traits;
+}();
+
 /// SlickQueue rings in both worlds: raw segments shared with SlickQueue programs, and Sluice's own topics.
 class SlickTransport final : public Transport {
  public:
@@ -105,4 +112,4 @@ TopicOptions parse_topic_options(const TopicSpec& spec) {
 
 SLUICE_PLUGIN(sluice::slick::SlickTransport, "slick", "0.1.0",
               "shared-memory rings: Sluice topics, and segments shared with SlickQueue programs",
-              sluice::slick::kTopicTraits);
+              sluice::slick::kEveryTrait);

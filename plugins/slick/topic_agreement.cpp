@@ -1,6 +1,7 @@
 #include "slick/topic_agreement.hpp"
 
 #include <sluice/shm/fixed_text.hpp>
+#include <sluice/shm/kill_point.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -75,7 +76,9 @@ void agree_on_type(TopicHeader& header, const TopicSpec& spec) {
     // Dying before the last line leaves the type undeclared, and the next one writes it anew.
     header.type_size = spec.type.fixed_size;
     shm::store_text(header.type_name, spec.type.name);
+    SLUICE_KILL_POINT("slick.agree.type_written");
     header.type_known = 1;
+    SLUICE_KILL_POINT("slick.agree.type_known");
     return;
   }
   const Agreement agreement(header, spec);

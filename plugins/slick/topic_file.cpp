@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <thread>
 
+#include <sluice/shm/kill_point.hpp>
+
 #include "slick/topic_agreement.hpp"
 
 namespace sluice::slick {
@@ -64,10 +66,13 @@ bool TopicFile::create(const TopicSpec& spec, const TopicOptions& options, const
   auto segment = shm::UnnamedSegment::create({"topic '" + spec.name + "'", path, plan.total, 0, context.access});
   segment.write_header(shm::SegmentKind::topic, kTopicVersion);
   write_topic_header(*segment.mapping().at<TopicHeader>(0), spec, plan);
+  SLUICE_KILL_POINT("slick.create.filled");
   // Nothing may be granted before a slow path has looked at the readers: the horizon starts at 0 like everything else.
   auto lock = shm::FileLock::reopen(segment.fd(), "topic '" + spec.name + "'");
   // Held before the file has a name, so that nobody can ever mistake it for a leftover.
-  if (!lock.try_lock_shared(kLifetimeByte) || !segment.link()) return false;
+  if (!lock.try_lock_shared(kLifetimeByte)) return false;
+  SLUICE_KILL_POINT("slick.create.locked");
+  if (!segment.link()) return false;
 
   struct stat info {};
   ::fstat(segment.fd(), &info);
@@ -105,12 +110,16 @@ TopicFile TopicFile::open(const TopicSpec& spec, const TopicOptions& options, co
     check_topic_header(*attached.mapping.at<TopicHeader>(0), attached.mapping.size(), what, path);
 
     auto lock = shm::FileLock::reopen(attached.fd.get(), what);
+    SLUICE_KILL_POINT("slick.open.attached");
     if (lock.try_lock_exclusive(kLifetimeByte)) {  // nobody is there: what the dead left
+      SLUICE_KILL_POINT("slick.open.alone");
       if (shm::name_means(path, attached.inode)) ::unlink(path.c_str());
+      SLUICE_KILL_POINT("slick.open.unlinked");
       continue;
     }
     // Refused while the last one out is just unlinking it: wait and look again.
     if (!lock.try_lock_shared(kLifetimeByte) || !is_linked(lock.fd())) continue;
+    SLUICE_KILL_POINT("slick.open.shared");
     attached.fd.reset();
     result.adopt(std::move(attached), std::move(lock), path);
     // After adopting: while we look we are in, and if everybody else leaves meanwhile, we are the last one out.
@@ -126,8 +135,10 @@ void TopicFile::agree(const TopicSpec& spec, shm::Deadline deadline) {
     if (deadline.passed()) throw Error("topic '" + spec.name + "': somebody has been declaring its type for too long");
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
   }
+  SLUICE_KILL_POINT("slick.agree.locked");
   agree_on_type(*mapping_.at<TopicHeader>(0), spec);  // what it throws ends us, and with us the lock
   lock_.unlock(kTypeByte);
+  SLUICE_KILL_POINT("slick.agree.unlocked");
   check_agreement(header(), spec);
 }
 
@@ -136,7 +147,11 @@ TopicFile::~TopicFile() {
   try {
     // Unlock first: were two endpoints to ask for the exclusive lock while each holds the shared one, both would fail.
     lock_.unlock(kLifetimeByte);
-    if (lock_.try_lock_exclusive(kLifetimeByte) && shm::name_means(path_, inode_)) ::unlink(path_.c_str());
+    SLUICE_KILL_POINT("slick.close.unlocked");
+    if (!lock_.try_lock_exclusive(kLifetimeByte)) return;
+    SLUICE_KILL_POINT("slick.close.alone");
+    if (shm::name_means(path_, inode_)) ::unlink(path_.c_str());
+    SLUICE_KILL_POINT("slick.close.unlinked");
   } catch (const Error&) {
     // The file stays behind as a leftover for the next one who comes.
   }

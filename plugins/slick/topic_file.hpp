@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -70,6 +71,13 @@ class TopicFile {
   }
   [[nodiscard]] WriterEntry& writer(std::uint32_t k) const noexcept {
     return *mapping_.at<WriterEntry>(geometry_.writers_offset + k * sizeof(WriterEntry));
+  }
+  /// Entries that may be in use: never more than there are, whatever the file says.
+  [[nodiscard]] std::uint32_t reader_entries() const noexcept {
+    return std::min(control().reader_entries.load_acquire(), geometry_.max_readers);
+  }
+  [[nodiscard]] std::uint32_t writer_entries() const noexcept {
+    return std::min(control().writer_entries.load_acquire(), geometry_.max_writers);
   }
   [[nodiscard]] Cell& cell(std::uint64_t position) const noexcept {
     return *mapping_.at<Cell>(geometry_.ring_offset + (position & geometry_.mask) * geometry_.cell_stride);

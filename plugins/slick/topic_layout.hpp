@@ -20,7 +20,7 @@
 ///   pool                    room for payloads that do not travel inline; empty in this version
 namespace sluice::slick {
 
-inline constexpr std::uint32_t kTopicVersion = 1;
+inline constexpr std::uint32_t kTopicVersion = 2;
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kNameLength = 256;
 
@@ -69,10 +69,17 @@ struct TopicControl {
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> horizon;
   shm::SharedAtomic<std::uint64_t> fence_epoch;  ///< Raised after a writer's record became FENCED.
   shm::Doorbell space;                           ///< Armed by producers that wait for room.
+
+  /// Entries that were ever claimed lie below these, so that nobody looks through tables that are mostly empty. Raised
+  /// by an entry's first owner before it is active; they never fall.
+  shm::SharedAtomic<std::uint32_t> reader_entries;
+  shm::SharedAtomic<std::uint32_t> writer_entries;
 };
 static_assert(offsetof(TopicControl, doorbell) == 16);
 static_assert(offsetof(TopicControl, horizon) == 128);
 static_assert(offsetof(TopicControl, space) == 144);
+static_assert(offsetof(TopicControl, reader_entries) == 148);
+static_assert(offsetof(TopicControl, writer_entries) == 152);
 static_assert(sizeof(TopicControl) == 256);
 
 enum class EntryState : std::uint32_t {
@@ -81,11 +88,24 @@ enum class EntryState : std::uint32_t {
   evicted = 2,  ///< readers only: held producers up for longer than evict_after
 };
 
+/// A reader's state counts joins, so that an eviction that was decided on long ago (its author was stopped) cannot hit
+/// somebody who has joined since.
+inline constexpr std::uint32_t kEntryStateMask = 0xFF;
+[[nodiscard]] constexpr EntryState entry_state(std::uint32_t word) noexcept {
+  return EntryState{word & kEntryStateMask};
+}
+[[nodiscard]] constexpr std::uint32_t with_state(std::uint32_t word, EntryState state) noexcept {
+  return (word & ~kEntryStateMask) | static_cast<std::uint32_t>(state);
+}
+[[nodiscard]] constexpr std::uint32_t joined_once_more(std::uint32_t word) noexcept {
+  return with_state(word + kEntryStateMask + 1, EntryState::active);
+}
+
 /// A subscription. Line 0 is read by producers' slow paths; line 1 by tools.
 struct ReaderEntry {
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> cursor;  ///< Oldest position not yet given back.
-  shm::SharedAtomic<std::uint32_t> state;
-  shm::SharedAtomic<std::uint32_t> pid;  ///< For people.
+  shm::SharedAtomic<std::uint32_t> state;  ///< EntryState, and above it how often it was joined.
+  shm::SharedAtomic<std::uint32_t> pid;    ///< For people.
 
   /// The books, under `version` (odd while they are written): joined + received + lost + skipped = next position.
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> version;

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/unvalidated_copy.hpp>
+
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -15,6 +17,7 @@ namespace sluice::slick {
 TopicReader::TopicReader(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context)
     : file_(TopicFile::open(spec, options, context)), options_(options) {
   cursor_period_ = std::max<std::uint64_t>(1, file_.geometry().capacity / 8);
+  look_ahead_ = std::min<std::uint64_t>(16, file_.geometry().capacity / 2);
   if (file_.reliable()) released_.assign(file_.geometry().capacity, 0);
   claim_entry(spec);
 }
@@ -27,6 +30,9 @@ void TopicReader::claim_entry(const TopicSpec& spec) {
                 " places for subscriptions are taken; raise max_subscribers");
   }
   entry_ = &file_.reader(index_);
+  SLUICE_KILL_POINT("slick.reader.locked");
+  file_.control().reader_entries.raise_to_acq_rel(index_ + 1);
+  SLUICE_KILL_POINT("slick.reader.counted");
   entry_->pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
   join();
   books_.joined = next_;
@@ -39,22 +45,25 @@ void TopicReader::claim_entry(const TopicSpec& spec) {
 void TopicReader::join() noexcept {
   TopicControl& control = file_.control();
   entry_->cursor.store_relaxed(control.reserved.load_acquire());
-  entry_->state.store_seq_cst(static_cast<std::uint32_t>(EntryState::active));
+  SLUICE_KILL_POINT("slick.join.announced");
+  entry_->state.store_seq_cst(joined_once_more(entry_->state.load_relaxed()));
+  SLUICE_KILL_POINT("slick.join.active");
   shm::fence_seq_cst();
   next_ = oldest_ = published_cursor_ = control.reserved.load_acquire();
   entry_->cursor.store_release(next_);
+  SLUICE_KILL_POINT("slick.join.joined");
 }
 
 TopicReader::~TopicReader() {
   if (!file_.lock().usable()) return;
   write_books();
-  entry_->state.store_seq_cst(static_cast<std::uint32_t>(EntryState::free));
+  SLUICE_KILL_POINT("slick.reader.leaving");
+  entry_->state.store_seq_cst(with_state(entry_->state.load_relaxed(), EntryState::free));
+  SLUICE_KILL_POINT("slick.reader.freed");
   if (file_.control().space.waiting()) file_.control().space.ring();
 }
 
-bool TopicReader::evicted() const noexcept {
-  return entry_->state.load_relaxed() != static_cast<std::uint32_t>(EntryState::active);
-}
+bool TopicReader::evicted() const noexcept { return entry_state(entry_->state.load_relaxed()) != EntryState::active; }
 
 /// Whether everything read so far from the cell of `position` belongs to that position. The caller's loads came before;
 /// SYNC horizon→data: the acquire fence pairs with the release fence between a producer's load of the horizon and its
@@ -71,37 +80,38 @@ bool TopicReader::intact(std::uint64_t position) const noexcept {
 //  4. stamp is of an earlier lap: nothing yet. Now and then look whether the position was granted (hole) or passed (5).
 //  5. lapped: count what is gone, go on at a position that is safely there.
 std::optional<TakenMessage> TopicReader::take() noexcept {
+  std::optional<TakenMessage> taken;  // the one result, so that it is never copied: a copy would wait for its stores
   if (file_.reliable() && evicted()) rejoin_after_eviction();
   for (;;) {
     Cell& cell = file_.cell(next_);
     __builtin_prefetch(reinterpret_cast<const std::byte*>(&cell) + shm::kCacheLine);
     const std::uint64_t stamp = cell.stamp.load_acquire();
     if (stamp == stamp_message(next_)) {
-      if (!file_.reliable() && !have_copy_buffer()) return std::nullopt;
-      auto message = file_.reliable() ? take_in_place(cell) : take_copy(cell);
-      if (message) return message;
+      if (!file_.reliable() && !have_copy_buffer()) return taken;
+      if (file_.reliable() ? take_in_place(cell, taken) : take_copy(cell, taken)) return taken;
     } else if (stamp == stamp_jump(next_)) {
       skip();
     } else if (stamp > stamp_jump(next_)) {
       fall_behind();
     } else {
       if (file_.reliable() && file_.control().space.waiting_relaxed()) publish_cursor();
-      if (!time_to_look() || !look_for_trouble()) return std::nullopt;
+      if (!time_to_look() || !look_for_trouble()) return taken;
     }
   }
 }
 
-std::optional<TakenMessage> TopicReader::take_in_place(Cell& cell) noexcept {
+bool TopicReader::take_in_place(Cell& cell, std::optional<TakenMessage>& taken) noexcept {
   if (cell.length > file_.geometry().max_payload) {
     skip();  // bytes that no publisher of ours wrote
-    return std::nullopt;
+    return false;
   }
   if (!intact(next_)) {
     fall_behind();
-    return std::nullopt;
+    return false;
   }
   released_[next_ & file_.geometry().mask] = 0;
-  return deliver(TopicFile::payload(cell), cell, next_);
+  deliver(taken.emplace(), TopicFile::payload(cell), cell, next_);
+  return true;
 }
 
 /// A free buffer for a copy, made if there is none. False: no memory; the message stays where it is.
@@ -118,28 +128,29 @@ bool TopicReader::have_copy_buffer() noexcept {
   return true;
 }
 
-std::optional<TakenMessage> TopicReader::take_copy(Cell& cell) noexcept {
+bool TopicReader::take_copy(Cell& cell, std::optional<TakenMessage>& taken) noexcept {
   const std::uint64_t handle = free_copies_.back();
   std::byte* copy = copies_[handle].get();
-  std::memcpy(copy, &cell, kCellHeader);
+  shm::copy_unvalidated(copy, &cell, kCellHeader);
   auto* header = reinterpret_cast<Cell*>(copy);
   // A length that was torn is caught by the horizon; until then it only has to stay inside the cell.
   const std::size_t length = std::min<std::size_t>(header->length, file_.geometry().max_payload);
-  std::memcpy(copy + kCellHeader, TopicFile::payload(cell), length);
+  shm::copy_unvalidated(copy + kCellHeader, TopicFile::payload(cell), length);
   if (!intact(next_)) {
     fall_behind();
-    return std::nullopt;
+    return false;
   }
   if (header->length > file_.geometry().max_payload) {
     skip();
-    return std::nullopt;
+    return false;
   }
   free_copies_.pop_back();
-  return deliver(copy + kCellHeader, *header, handle);
+  deliver(taken.emplace(), copy + kCellHeader, *header, handle);
+  return true;
 }
 
-TakenMessage TopicReader::deliver(const std::byte* data, const Cell& header, std::uint64_t handle) noexcept {
-  TakenMessage message;
+void TopicReader::deliver(TakenMessage& message, const std::byte* data, const Cell& header,
+                          std::uint64_t handle) noexcept {
   message.data = data;
   message.size = header.length;
   message.info = {header.sequence, header.published_ns, header.publisher, lost_before_next_};
@@ -149,7 +160,22 @@ TakenMessage TopicReader::deliver(const std::byte* data, const Cell& header, std
   ++books_.received;
   books_.bytes += message.size;
   if (books_.received % kBooksPeriod == 0) write_books();
-  return message;
+  if (next_ >= look_again_) look_ahead();
+  if (next_ < filled_until_) prefetch_cell(next_ + look_ahead_ / 2);
+}
+
+/// Finds out, once in a while, whether the reader is behind. Only then may it ask for the lines of cells to come, so
+/// that their transfers overlap: of cells that are yet to be written, it would take them out of the publisher's hands.
+void TopicReader::look_ahead() noexcept {
+  look_again_ = next_ + look_ahead_;
+  const bool filled = file_.cell(look_again_).stamp.load_relaxed() >= stamp_message(look_again_);
+  filled_until_ = filled ? look_again_ : 0;
+}
+
+void TopicReader::prefetch_cell(std::uint64_t position) const noexcept {
+  const auto* line = reinterpret_cast<const std::byte*>(&file_.cell(position));
+  __builtin_prefetch(line);
+  __builtin_prefetch(line + shm::kCacheLine);
 }
 
 void TopicReader::skip() noexcept {
@@ -174,7 +200,9 @@ void TopicReader::fall_behind() noexcept {
 
 void TopicReader::rejoin_after_eviction() noexcept {
   const std::uint64_t expected = next_;
+  SLUICE_KILL_POINT("slick.rejoin.begun");
   join();
+  SLUICE_KILL_POINT("slick.rejoin.joined");
   ++books_.evictions;
   books_.lost += next_ - expected;
   lost_before_next_ += next_ - expected;
@@ -207,6 +235,7 @@ void TopicReader::mark_released(std::uint64_t position) noexcept {
 void TopicReader::publish_cursor() noexcept {
   if (published_cursor_ == oldest_) return;
   entry_->cursor.exchange_seq_cst(oldest_);
+  SLUICE_KILL_POINT("slick.cursor.published");
   published_cursor_ = oldest_;
   if (file_.control().space.waiting()) file_.control().space.ring();
 }
@@ -255,9 +284,12 @@ void TopicReader::repair_hole(std::uint64_t position) noexcept {
   std::uint64_t stamp = cell.stamp.load_acquire();
   // Published since we looked: fencing its owner now would unmake a message that everybody can have.
   if (stamp >= stamp_message(position)) return;
+  SLUICE_KILL_POINT("slick.repair.begun");
   fence_writers(file_, [&](std::uint64_t h) { return h == position; });
+  SLUICE_KILL_POINT("slick.repair.fenced");
   // Only from what we saw: a publication that came first wins.
   cell.stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
+  SLUICE_KILL_POINT("slick.repair.done");
   if (file_.control().doorbell.waiting()) file_.control().doorbell.ring();
 }
 
@@ -268,6 +300,7 @@ std::optional<WaitFor> TopicReader::arm() noexcept {
     publish_cursor();
   }
   const std::uint32_t value = file_.control().doorbell.arm();
+  SLUICE_KILL_POINT("slick.doorbell.armed");
   const std::uint64_t stamp = file_.cell(next_).stamp.load_acquire();
   if (stamp >= stamp_message(next_) || look_for_trouble()) return std::nullopt;
   WaitFor wait{&file_.control().doorbell.word(), value, shm::kLongestSleep};

@@ -34,10 +34,12 @@ class TopicReader final : public Reader {
   void rejoin_after_eviction() noexcept;
   [[nodiscard]] bool evicted() const noexcept;
   [[nodiscard]] bool intact(std::uint64_t position) const noexcept;
-  [[nodiscard]] std::optional<TakenMessage> take_in_place(Cell& cell) noexcept;
+  [[nodiscard]] bool take_in_place(Cell& cell, std::optional<TakenMessage>& taken) noexcept;
   [[nodiscard]] bool have_copy_buffer() noexcept;
-  [[nodiscard]] std::optional<TakenMessage> take_copy(Cell& cell) noexcept;
-  [[nodiscard]] TakenMessage deliver(const std::byte* data, const Cell& header, std::uint64_t handle) noexcept;
+  [[nodiscard]] bool take_copy(Cell& cell, std::optional<TakenMessage>& taken) noexcept;
+  void deliver(TakenMessage& message, const std::byte* data, const Cell& header, std::uint64_t handle) noexcept;
+  void look_ahead() noexcept;
+  void prefetch_cell(std::uint64_t position) const noexcept;
   void skip() noexcept;
   void fall_behind() noexcept;
   void mark_released(std::uint64_t position) noexcept;
@@ -57,6 +59,10 @@ class TopicReader final : public Reader {
   std::uint64_t published_cursor_ = 0;  ///< What producers know of oldest_.
   std::uint64_t cursor_period_ = 1;
   std::vector<std::uint8_t> released_;  ///< By cell: whether a position in [oldest_, next_) was given back.
+
+  std::uint64_t look_ahead_ = 1;    ///< How many positions.
+  std::uint64_t look_again_ = 0;    ///< At this position,
+  std::uint64_t filled_until_ = 0;  ///< having found everything below this one published.
 
   std::uint64_t lost_before_next_ = 0;  ///< For MessageInfo::lost.
   std::int64_t last_look_ns_ = 0;

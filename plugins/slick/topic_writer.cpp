@@ -7,6 +7,8 @@
 #include <new>
 #include <thread>
 
+#include <sluice/shm/kill_point.hpp>
+
 #include "slick/books.hpp"
 
 namespace sluice::slick {
@@ -16,6 +18,13 @@ namespace {
 constexpr std::chrono::milliseconds kLongestSpaceSleep{20};  // a dead reader wakes nobody: look for it this often
 constexpr int kSpinsBeforeSleep = 200;
 constexpr std::chrono::milliseconds kQuarantineNap{1};  // between looks whether a stopped publisher went on
+
+void copy_payload(std::byte* to, std::span<const std::byte> from) noexcept {
+  const std::size_t half = shm::kKillPoints ? from.size() / 2 : 0;
+  if (half > 0) std::memcpy(to, from.data(), half);
+  SLUICE_KILL_POINT("slick.publish.half");
+  if (!from.empty()) std::memcpy(to + half, from.data() + half, from.size() - half);
+}
 
 }  // namespace
 
@@ -38,20 +47,30 @@ void TopicWriter::claim_entry(const TopicSpec& spec) {
                 " places for publishers are taken; raise max_publishers");
   }
   entry_ = &file_.writer(index_);
+  SLUICE_KILL_POINT("slick.writer.locked");
+  file_.control().writer_entries.raise_to_acq_rel(index_ + 1);
+  SLUICE_KILL_POINT("slick.writer.counted");
   // A dead predecessor's INTENT or FENCED goes: it will never store again, and readers repair its hole without it.
   entry_->record.store_release(kRecordIdle);
+  SLUICE_KILL_POINT("slick.writer.record_cleared");
   publisher_ = static_cast<std::uint32_t>(file_.control().next_publisher.fetch_add_relaxed(1) + 1);
+  SLUICE_KILL_POINT("slick.writer.identity_taken");
   entry_->publisher.store_relaxed(publisher_);
   entry_->pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
   write_books();
+  SLUICE_KILL_POINT("slick.writer.described");
   entry_->state.store_release(static_cast<std::uint32_t>(EntryState::active));
+  SLUICE_KILL_POINT("slick.writer.active");
 }
 
 TopicWriter::~TopicWriter() {
   if (!file_.lock().usable()) return;
   write_books();
+  SLUICE_KILL_POINT("slick.writer.leaving");
   entry_->record.store_release(kRecordIdle);
+  SLUICE_KILL_POINT("slick.writer.left_idle");
   entry_->state.store_release(static_cast<std::uint32_t>(EntryState::free));
+  SLUICE_KILL_POINT("slick.writer.freed");
 }
 
 PublishResult TopicWriter::publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept {
@@ -73,7 +92,9 @@ PublishResult TopicWriter::publish_copy(std::span<const std::byte> payload, std:
   cell.published_ns = published_ns;
   cell.publisher = publisher_;
   cell.length = static_cast<std::uint32_t>(payload.size());
-  if (!payload.empty()) std::memcpy(TopicFile::payload(cell), payload.data(), payload.size());
+  SLUICE_KILL_POINT("slick.publish.header");
+  copy_payload(TopicFile::payload(cell), payload);
+  SLUICE_KILL_POINT("slick.publish.copied");
   const PublishResult result = commit(*position, cell);
   prefetch_cell(*position + prefetch_distance_);
   ++sequence_;
@@ -109,13 +130,17 @@ std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
     // SYNC intent→grant: the record is stored before the CAS that grants (its release half), so whoever sees `reserved`
     // above a position sees its owner's INTENT. Dying here quarantines at worst a position nobody has.
     entry_->record.store_release(record_intent(position));
+    SLUICE_KILL_POINT("slick.reserve.intent");
     if (!control.reserved.compare_exchange_acq_rel(position, position + 1)) continue;
+    SLUICE_KILL_POINT("slick.reserve.granted");
     // SYNC horizon→data: with this fence every store into the cell comes after our load of the horizon, so a reader
     // that saw any of them, then fenced and looked at the horizon, finds it beyond the cell's previous lap.
     shm::fence_release();
     if (!fences_.empty() && is_quarantined(position)) {
       file_.cell(position).stamp.raise_to_acq_rel(stamp_jump(position));
+      SLUICE_KILL_POINT("slick.reserve.jump_left");
       entry_->record.store_release(kRecordIdle);
+      SLUICE_KILL_POINT("slick.reserve.jump_passed");
       ++position;
       if (++jumps % file_.geometry().capacity != 0) continue;
       if (control.doorbell.waiting()) control.doorbell.ring();  // readers have a lap of jumps to pass
@@ -128,8 +153,8 @@ std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
   }
 }
 
-/// Readers have the lines of the cells to come. Asked for now, their transfer overlaps with the caller's work; asked for
-/// by the stores, the next locked instruction waits for it.
+/// Readers have the lines of the cells to come. Asked for now, their transfer overlaps with the caller's work; asked
+/// for by the stores, the next locked instruction waits for it.
 void TopicWriter::prefetch_cell(std::uint64_t position) noexcept {
   const auto* line = reinterpret_cast<const std::byte*>(&file_.cell(position));
   shm::prefetch_for_writing(line);
@@ -149,7 +174,7 @@ void TopicWriter::refresh_horizon() noexcept {
 
 void TopicWriter::find_standing_fences() noexcept {
   fences_.clear();
-  for (std::uint32_t k = 0; k < file_.geometry().max_writers; ++k) {
+  for (std::uint32_t k = 0, end = file_.writer_entries(); k < end; ++k) {
     const std::uint64_t record = file_.writer(k).record.load_acquire();
     if (record_state(record) == RecordState::fenced) fences_.push_back({k, record_position(record)});
   }
@@ -183,6 +208,7 @@ bool TopicWriter::wait_for_room() noexcept {
   for (;;) {
     // SYNC space: arm is seq_cst and precedes the scan; readers publish their cursor by exchange, then look at the bit.
     const std::uint32_t value = file_.control().space.arm();
+    SLUICE_KILL_POINT("slick.space.armed");
     if (advance_horizon(file_)) return true;
     // Before the deadline is looked at: a publisher that may not wait at all must get past a dead reader too.
     if (deal_with_slowest_reader()) continue;
@@ -197,19 +223,23 @@ bool TopicWriter::deal_with_slowest_reader() noexcept {
   if (!slowest.found()) return false;
   if (reclaim_reader_if_dead(file_, slowest.entry)) return true;
   const std::int64_t now = shm::monotonic_ns();
-  if (stall_.entry != slowest.entry || stall_.cursor != slowest.cursor) {
-    stall_ = {slowest.entry, slowest.cursor, now};
+  if (stall_.entry != slowest.entry || stall_.cursor != slowest.cursor || stall_.state != slowest.state) {
+    stall_ = {slowest.entry, slowest.cursor, slowest.state, now};
     return false;
   }
   if (now - stall_.since_ns < options_.evict_after.count()) return false;
-  auto active = static_cast<std::uint32_t>(EntryState::active);
-  return file_.reader(slowest.entry)
-      .state.compare_exchange_seq_cst(active, static_cast<std::uint32_t>(EntryState::evicted));
+  SLUICE_KILL_POINT("slick.evict.decided");
+  std::uint32_t state = slowest.state;
+  const bool evicted =
+      file_.reader(slowest.entry).state.compare_exchange_seq_cst(state, with_state(state, EntryState::evicted));
+  SLUICE_KILL_POINT("slick.evict.done");
+  return evicted;
 }
 
 PublishResult TopicWriter::commit(std::uint64_t position, Cell& cell) noexcept {
   // SYNC publish→take: release; the reader's acquire load of the stamp sees the whole message.
   cell.stamp.store_release(stamp_message(position));
+  SLUICE_KILL_POINT("slick.commit.stamped");
   // Also the full barrier between the publication and the look at the doorbell.
   std::uint64_t record = record_intent(position);
   PublishResult result = PublishResult::ok;
@@ -217,11 +247,14 @@ PublishResult TopicWriter::commit(std::uint64_t position, Cell& cell) noexcept {
     // FENCED: somebody declared this position a hole while we were stopped. Some readers may have passed it, others may
     // have taken the message. Make it a hole for the rest, lift the quarantine, and let the caller know.
     std::uint64_t stamp = stamp_message(position);
+    SLUICE_KILL_POINT("slick.commit.fenced");
     cell.stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
+    SLUICE_KILL_POINT("slick.commit.withdrawn");
     entry_->record.store_release(kRecordIdle);
     ++books_.uncertain;
     result = PublishResult::uncertain;
   }
+  SLUICE_KILL_POINT("slick.commit.idle");
   if (file_.control().doorbell.waiting()) file_.control().doorbell.ring();
   return result;
 }

@@ -65,6 +65,7 @@ class TopicWriter final : public Writer {
   struct Stall {
     std::uint32_t entry = 0;
     std::uint64_t cursor = UINT64_MAX;
+    std::uint32_t state = 0;
     std::int64_t since_ns = 0;
   } stall_;  ///< The reader that holds us up, and since when it has not moved.
 

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <vector>
 
+#include <sluice/shm/kill_point.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
 namespace sluice::shm {
@@ -35,6 +36,13 @@ gid_t group_id(const std::string& name, const std::string& what) {
 mode_t directory_mode(std::uint32_t file_mode) {
   const mode_t readers = (file_mode & 0444U) >> 2U;
   return static_cast<mode_t>(file_mode | readers);
+}
+
+/// Dying between making a directory and opening it for others leaves one that only we can use.
+bool unfinished(int fd, const Access& access) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && info.st_uid == ::geteuid() && (info.st_mode & 0777U) == 0700 &&
+         (directory_mode(access.mode) != 0700 || !access.group.empty());
 }
 
 void check_existing_directory(int fd, const std::string& path, bool last, const Access& access) {
@@ -91,7 +99,8 @@ void ensure_directory(const std::string& path, const Access& access) {
       }
       throw SystemError("'" + part + "' cannot be used as a directory (is it a file or a symbolic link?)", errno);
     }
-    if (made) {
+    if (made || (last && unfinished(fd.get(), access))) {
+      SLUICE_KILL_POINT("directory.made");
       const UniqueFd writable(::open(part.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
       if (writable.valid()) {
         apply_access(writable.get(), {directory_mode(access.mode), access.group}, "directory '" + part + "'");

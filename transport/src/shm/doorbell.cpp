@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <climits>
 
+#include <sluice/shm/kill_point.hpp>
+
 namespace sluice::shm {
 
 void futex_wake_all(const SharedAtomic<std::uint32_t>& word) noexcept {
@@ -27,7 +29,9 @@ void Doorbell::ring() noexcept {
   std::uint32_t found = word_.load_relaxed();
   while ((found & kWaiting) != 0) {
     if (word_.compare_exchange_seq_cst(found, (found & ~kWaiting) + 2)) {
+      SLUICE_KILL_POINT("doorbell.cleared");
       futex_wake_all(word_);
+      SLUICE_KILL_POINT("doorbell.rung");
       return;
     }
   }

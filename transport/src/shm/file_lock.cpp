@@ -25,33 +25,33 @@ struct ForkRegistry {
   }
 
   void add(FileLock& lock) noexcept {
-    const std::lock_guard guard(mutex);
-    lock.next_ = first;
-    if (first != nullptr) first->previous_ = &lock;
-    first = &lock;
+    const std::lock_guard guard(mutex_);
+    lock.next_ = first_;
+    if (first_ != nullptr) first_->previous_ = &lock;
+    first_ = &lock;
   }
 
   void remove(FileLock& lock) noexcept {
-    const std::lock_guard guard(mutex);
+    const std::lock_guard guard(mutex_);
     if (lock.previous_ != nullptr) lock.previous_->next_ = lock.next_;
     if (lock.next_ != nullptr) lock.next_->previous_ = lock.previous_;
-    if (first == &lock) first = lock.next_;
+    if (first_ == &lock) first_ = lock.next_;
     lock.next_ = lock.previous_ = nullptr;
   }
 
  private:
   ForkRegistry() { ::pthread_atfork(&before, &after_in_parent, &after_in_child); }
 
-  static void before() { instance().mutex.lock(); }
-  static void after_in_parent() { instance().mutex.unlock(); }
+  static void before() { instance().mutex_.lock(); }
+  static void after_in_parent() { instance().mutex_.unlock(); }
   static void after_in_child() {
-    for (FileLock* lock = instance().first; lock != nullptr; lock = lock->next_) lock->fd_.reset();
+    for (FileLock* lock = instance().first_; lock != nullptr; lock = lock->next_) lock->fd_.reset();
     forks.fetch_add(1, std::memory_order_relaxed);
-    instance().mutex.unlock();
+    instance().mutex_.unlock();
   }
 
-  std::mutex mutex;
-  FileLock* first = nullptr;
+  std::mutex mutex_;
+  FileLock* first_ = nullptr;
 };
 
 std::uint32_t fork_generation() noexcept { return forks.load(std::memory_order_relaxed); }

@@ -13,8 +13,11 @@
 
 #include <sluice/shm/access.hpp>
 #include <sluice/shm/fixed_text.hpp>
+#include <sluice/shm/kill_point.hpp>
 #include <sluice/shm/memory_space.hpp>
 #include <sluice/shm/process_identity.hpp>
+
+#include "shm/pages.hpp"
 
 namespace sluice::shm {
 
@@ -28,13 +31,11 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
 }
 
 Mapping::~Mapping() {
-  if (data_ != nullptr) ::munmap(data_, size_);
+  if (data_ != nullptr) unmap_pages(data_, size_);
 }
 
 Mapping map_file(int fd, std::size_t size, MapMode mode, bool populate, const std::string& what) {
-  const int protection = mode == MapMode::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
-  const int flags = MAP_SHARED | (populate ? MAP_POPULATE : 0);
-  void* data = ::mmap(nullptr, size, protection, flags, fd, 0);
+  void* data = map_pages(fd, size, mode, populate);
   if (data == MAP_FAILED) {
     throw SystemError("cannot map " + what + " (" + std::to_string(size) + " bytes)", errno);
   }
@@ -80,12 +81,15 @@ UnnamedSegment UnnamedSegment::create(const Request& request) {
   UnnamedSegment segment;
   segment.path_ = request.path;
   segment.fd_ = open_unnamed(request, segment.temporary_);
+  SLUICE_KILL_POINT("segment.opened");
   apply_access(segment.fd_.get(), request.access, request.what);
   if (::ftruncate(segment.fd_.get(), static_cast<off_t>(request.size)) != 0) {
     throw SystemError(request.what + ": cannot make a file of " + std::to_string(request.size) + " bytes", errno);
   }
+  SLUICE_KILL_POINT("segment.sized");
   const std::size_t reserve = request.reserve == 0 ? request.size : request.reserve;
   reserve_space(segment.fd_.get(), 0, reserve, request.what, request.path);
+  SLUICE_KILL_POINT("segment.reserved");
   segment.mapping_ =
       map_file(segment.fd_.get(), request.size, MapMode::read_write, reserve == request.size, request.what);
   return segment;
@@ -108,11 +112,15 @@ void UnnamedSegment::write_header(SegmentKind kind, std::uint32_t version) const
   header.creator_pid = static_cast<std::uint32_t>(self.pid);
   header.created_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
   store_text(header.creator, self.executable);
+  SLUICE_KILL_POINT("segment.headed");
 }
 
 bool UnnamedSegment::link() {
   const std::string source = temporary_.empty() ? "/proc/self/fd/" + std::to_string(fd_.get()) : temporary_;
-  if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
+  if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    SLUICE_KILL_POINT("segment.linked");
+    return true;
+  }
   if (errno == EEXIST) return false;
   throw SystemError("cannot give the new file its name '" + path_ + "'", errno);
 }
@@ -208,7 +216,7 @@ bool name_means(const std::string& path, std::uint64_t inode) noexcept {
   return ::lstat(path.c_str(), &info) == 0 && info.st_ino == inode;
 }
 
-bool remove_dead_segment(const std::string& path, SegmentKind kind, ByteRange owner) noexcept {
+bool remove_dead_segment(const std::string& path, SegmentKind kind, ByteRange owner, ByteRange remover) noexcept {
   try {
     FileLock lock = FileLock::open(path);
     struct stat info {};
@@ -218,7 +226,11 @@ bool remove_dead_segment(const std::string& path, SegmentKind kind, ByteRange ow
         header.kind != static_cast<std::uint32_t>(kind) || header.size != static_cast<std::uint64_t>(info.st_size)) {
       return false;
     }
-    return lock.try_lock_exclusive(owner) && name_means(path, info.st_ino) && ::unlink(path.c_str()) == 0;
+    if (lock.held_by_other(owner) || !lock.try_lock_exclusive(remover)) return false;
+    SLUICE_KILL_POINT("segment.dead.locked");
+    const bool removed = name_means(path, info.st_ino) && ::unlink(path.c_str()) == 0;
+    SLUICE_KILL_POINT("segment.dead.unlinked");
+    return removed;
   } catch (const std::exception&) {
     return false;
   }

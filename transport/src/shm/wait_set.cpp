@@ -59,6 +59,8 @@ bool WaitSet::kernel_has_futex_waitv() noexcept {
 class WaitSet::Helper {
  public:
   explicit Helper(WaitSet& owner) : owner_(owner), thread_([this] { run(); }) {}
+  Helper(const Helper&) = delete;
+  Helper& operator=(const Helper&) = delete;
 
   ~Helper() {
     hand_over({}, true);

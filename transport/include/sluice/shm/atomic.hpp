@@ -24,24 +24,45 @@ class SharedAtomic {
   SharedAtomic(const SharedAtomic&) = delete;
   SharedAtomic& operator=(const SharedAtomic&) = delete;
 
+  /// Orders nothing else: for a word that speaks of itself alone.
   [[nodiscard]] T load_relaxed() const noexcept { return __atomic_load_n(&value_, __ATOMIC_RELAXED); }
+
+  /// What the writer stored before its release is visible to what follows this load.
   [[nodiscard]] T load_acquire() const noexcept { return __atomic_load_n(&value_, __ATOMIC_ACQUIRE); }
+
+  /// As load_acquire, and in the one order of all seq_cst accesses: one half of a Dekker handshake.
   [[nodiscard]] T load_seq_cst() const noexcept { return __atomic_load_n(&value_, __ATOMIC_SEQ_CST); }
 
+  /// Publishes nothing but the word itself.
   void store_relaxed(T value) noexcept { __atomic_store_n(&value_, value, __ATOMIC_RELAXED); }
+
+  /// Publishes what this thread stored before.
   void store_release(T value) noexcept { __atomic_store_n(&value_, value, __ATOMIC_RELEASE); }
+
+  /// As store_release, in the one order of all seq_cst accesses. A locked instruction on x86-64.
   void store_seq_cst(T value) noexcept { __atomic_store_n(&value_, value, __ATOMIC_SEQ_CST); }
 
+  /// Returns the value found. A full barrier on x86-64; see fence_after_seq_cst_rmw.
   T exchange_seq_cst(T value) noexcept { return __atomic_exchange_n(&value_, value, __ATOMIC_SEQ_CST); }
+
+  /// Returns the value found. For counters: orders nothing else.
   T fetch_add_relaxed(T value) noexcept { return __atomic_fetch_add(&value_, value, __ATOMIC_RELAXED); }
+
+  /// Returns the value found; acquires what its writer released and releases what this thread stored.
   T fetch_add_acq_rel(T value) noexcept { return __atomic_fetch_add(&value_, value, __ATOMIC_ACQ_REL); }
+
+  /// Returns the value found. As exchange_seq_cst.
   T fetch_add_seq_cst(T value) noexcept { return __atomic_fetch_add(&value_, value, __ATOMIC_SEQ_CST); }
+
+  /// Returns the value found. As exchange_seq_cst.
   T fetch_or_seq_cst(T value) noexcept { return __atomic_fetch_or(&value_, value, __ATOMIC_SEQ_CST); }
 
   /// Strong compare-and-swap; on failure `expected` receives the value found (loaded with acquire).
   bool compare_exchange_acq_rel(T& expected, T desired) noexcept {
     return __atomic_compare_exchange_n(&value_, &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
   }
+
+  /// As compare_exchange_acq_rel, in the one order of all seq_cst accesses; the value found, too.
   bool compare_exchange_seq_cst(T& expected, T desired) noexcept {
     return __atomic_compare_exchange_n(&value_, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   }
@@ -67,8 +88,18 @@ static_assert(sizeof(SharedAtomic<std::uint32_t>) == 4 && sizeof(SharedAtomic<st
 static_assert(std::is_trivially_default_constructible_v<SharedAtomic<std::uint64_t>>);
 static_assert(std::is_standard_layout_v<SharedAtomic<std::uint64_t>>);
 
+// Fences stay what they are under ThreadSanitizer, which carries them out and draws no conclusion from them. No plain
+// access in this project is ordered by a fence alone: they decide which values the atomics around an unvalidated copy
+// can have. Standing in for them with a read-modify-write of one global word would order more than fences do, and hide
+// races (docs/testing.md, "Race detection").
+
+/// Loads before it are not reordered with what follows it.
 inline void fence_acquire() noexcept { std::atomic_thread_fence(std::memory_order_acquire); }
+
+/// Stores after it are not seen before what precedes it.
 inline void fence_release() noexcept { std::atomic_thread_fence(std::memory_order_release); }
+
+/// A full barrier: also between an earlier store and a later load.
 inline void fence_seq_cst() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 /// Makes a seq_cst read-modify-write of this thread a full barrier for what follows it. On x86-64 every locked
@@ -81,8 +112,10 @@ inline void fence_after_seq_cst_rmw() noexcept {
 #endif
 }
 
-/// Bytes kept between words of different writers: two lines, because the hardware prefetches lines in pairs.
+/// Bytes that move between cores together.
 inline constexpr std::size_t kCacheLine = 64;
+
+/// Bytes kept between words of different writers: two lines, because the hardware prefetches lines in pairs.
 inline constexpr std::size_t kIsolation = 128;
 
 /// Asks for the cache line at `address` in a state in which it can be written. A hint: any address is allowed.

@@ -10,6 +10,7 @@
 
 namespace sluice::shm {
 
+/// Why a sleep ended.
 enum class WaitResult {
   rung,     ///< The word changed or somebody woke us; spurious returns are possible, so look again.
   timeout,  ///< The deadline passed.
@@ -29,7 +30,7 @@ enum class WaitResult {
 /// its sleep (kLongestSleep) and looks again. A sleeper that died costs the next ringer one call.
 class Doorbell {
  public:
-  static constexpr std::uint32_t kWaiting = 1;
+  static constexpr std::uint32_t kWaiting = 1;  ///< Bit 0 of the word.
 
   /// Announces a sleeper and returns the value to sleep on.
   [[nodiscard]] std::uint32_t arm() noexcept {
@@ -53,6 +54,7 @@ class Doorbell {
   /// Sleeps until rung, the value differs, or the deadline.
   SLUICE_EXPORT WaitResult sleep(std::uint32_t value, Deadline deadline) const noexcept;
 
+  /// For those who wait on several at once (WaitSet).
   [[nodiscard]] const SharedAtomic<std::uint32_t>& word() const noexcept { return word_; }
 
  private:
@@ -64,8 +66,10 @@ static_assert(sizeof(Doorbell) == 4);
 /// The longest that anybody sleeps without looking again: the bound for a ringer that died on the doorstep.
 inline constexpr std::chrono::nanoseconds kLongestSleep = std::chrono::seconds{1};
 
-/// Thin names for the futex system calls. All futexes are shared between processes and work on read-only mappings.
+/// Wakes everybody who waits on the word, in whatever process. One system call.
 SLUICE_EXPORT void futex_wake_all(const SharedAtomic<std::uint32_t>& word) noexcept;
+
+/// Sleeps while the word has the value `expected`, until woken or the deadline. The mapping may be read-only.
 SLUICE_EXPORT WaitResult futex_wait(const SharedAtomic<std::uint32_t>& word, std::uint32_t expected,
                                     Deadline deadline) noexcept;
 

@@ -10,8 +10,8 @@ namespace sluice::shm {
 
 /// A range of bytes of a file. The bytes need not exist.
 struct ByteRange {
-  std::uint64_t offset = 0;
-  std::uint64_t length = 1;
+  std::uint64_t offset = 0;  ///< From the start of the file.
+  std::uint64_t length = 1;  ///< In bytes.
 };
 
 /// An open file description of its own that carries byte-range locks (fcntl F_OFD_SETLK). The kernel releases them when
@@ -41,13 +41,20 @@ class SLUICE_EXPORT FileLock {
   /// False: somebody else holds a lock that conflicts. Throws SystemError for anything else (no locks on this file
   /// system; after fork, Error).
   [[nodiscard]] bool try_lock_exclusive(ByteRange range);
+
+  /// As try_lock_exclusive; others may hold it shared, too.
   [[nodiscard]] bool try_lock_shared(ByteRange range);
+
+  /// Gives up what this object holds of the range; nothing held is no error.
   void unlock(ByteRange range) noexcept;
 
   /// Whether another description holds a lock on the range. Needs no write access. True also when it cannot be told.
   [[nodiscard]] bool held_by_other(ByteRange range) const noexcept;
 
+  /// False when empty, moved from, or in a child that was forked after it was made.
   [[nodiscard]] bool usable() const noexcept { return fd_.valid(); }
+
+  /// For reading and fstat; never map it (invariant 1).
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
  private:

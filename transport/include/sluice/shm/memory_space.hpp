@@ -10,7 +10,7 @@ namespace sluice::shm {
 
 /// How much memory may still be taken, and what limits it.
 struct SpaceLimit {
-  std::uint64_t free_bytes = 0;
+  std::uint64_t free_bytes = 0;  ///< At this moment; others take from it too.
   std::string limited_by;  ///< "/dev/shm (64MiB in all)" or "the memory limit of control group /a/b (memory.max 1GiB)".
 };
 

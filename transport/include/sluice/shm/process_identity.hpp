@@ -12,7 +12,7 @@ namespace sluice::shm {
 /// Who a process is. A pid alone is reused; pid and start time together are unique until the next boot. Both are for
 /// people and file names: whether a process lives is decided by its locks, never by its pid (PID namespaces).
 struct SLUICE_EXPORT ProcessIdentity {
-  pid_t pid = 0;
+  pid_t pid = 0;                 ///< In the process's own PID namespace.
   std::uint64_t start_time = 0;  ///< Field 22 of /proc/PID/stat, clock ticks since boot; 0 when /proc is hidden.
   std::string executable;        ///< Base name of /proc/self/exe, or "?".
 

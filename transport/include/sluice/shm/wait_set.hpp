@@ -21,13 +21,15 @@ namespace sluice::shm {
 /// Thread safety: one thread waits at a time; `interrupt` may be called by any thread and from a signal handler.
 class SLUICE_EXPORT WaitSet {
  public:
-  static constexpr std::size_t kGroup = 127;
+  static constexpr std::size_t kGroup = 127;  ///< Words per thread; one of futex_waitv's 128 is our own.
 
+  /// One word to wait on.
   struct Entry {
     const SharedAtomic<std::uint32_t>* word;  ///< Must stay mapped until the next call of wait, or until destruction.
-    std::uint32_t expected;
+    std::uint32_t expected;                   ///< Waits while the word has this value.
   };
 
+  /// How it waits: in one system call, or by looking every millisecond.
   enum class Method { futex_waitv, polling };
 
   WaitSet();
@@ -42,7 +44,10 @@ class SLUICE_EXPORT WaitSet {
   /// Makes the current wait, or else the next one, return at once. Async-signal-safe.
   void interrupt() noexcept;
 
+  /// What was chosen when it was made.
   [[nodiscard]] Method method() const noexcept { return method_; }
+
+  /// Asked of the kernel once per process.
   [[nodiscard]] static bool kernel_has_futex_waitv() noexcept;
 
  private:

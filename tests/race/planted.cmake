@@ -1,0 +1,120 @@
+# sluice_plant_race(NAME name SCENARIO scenario FILE file TEXT text INSTEAD text [ALSO files])
+# race_planted_NAME: race_test with a copy of FILE in which TEXT, which must be there exactly once, says INSTEAD. For a
+# header, ALSO names the sources that are compiled again with it. NODE: of race_node_test.
+function(sluice_plant_race)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "NODE" "NAME;SCENARIO;FILE;TEXT;INSTEAD" "ALSO")
+  set(original ${PROJECT_SOURCE_DIR}/${arg_FILE})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${original})
+  file(READ ${original} content)
+  string(FIND "${content}" "${arg_TEXT}" first)
+  string(FIND "${content}" "${arg_TEXT}" last REVERSE)
+  if(first EQUAL -1 OR NOT first EQUAL last)
+    message(FATAL_ERROR "tests/race/planted.cmake: race '${arg_NAME}' needs this text exactly once in ${arg_FILE}; "
+                        "if the line has changed, plant the race in the new one:\n${arg_TEXT}")
+  endif()
+  string(REPLACE "${arg_TEXT}" "${arg_INSTEAD}" content "${content}")
+  # Below a directory per race, under the name by which it is included.
+  string(REGEX REPLACE "^(plugins|transport/src|transport/include)/" "" name ${arg_FILE})
+  set(root ${CMAKE_CURRENT_BINARY_DIR}/planted/${arg_NAME})
+  file(CONFIGURE OUTPUT ${root}/${name} CONTENT "${content}" @ONLY)
+
+  list(TRANSFORM arg_ALSO PREPEND ${PROJECT_SOURCE_DIR}/)
+  set(program race_planted_${arg_NAME})
+  set(libraries ${core_races})
+  if(arg_NODE)
+    set(libraries ${node_races})
+  endif()
+  if(name MATCHES "cpp$")
+    list(APPEND arg_ALSO ${root}/${name})
+  endif()
+  sluice_add_race_program(${program} "${libraries}" ${arg_ALSO})
+  target_include_directories(${program} BEFORE PRIVATE ${root})
+  sluice_add_race_entry(${program} racing $<TARGET_FILE:${program}> ${arg_SCENARIO})
+endfunction()
+
+# Sluice topics: publication.
+sluice_plant_race(NAME stamp_without_release SCENARIO topic_reliable_polling FILE plugins/slick/topic_writer.cpp
+                  TEXT    [[cell.stamp.store_release(stamp_message(position))]]
+                  INSTEAD [[cell.stamp.store_relaxed(stamp_message(position))]])
+sluice_plant_race(NAME stamp_without_release_copied SCENARIO topic_best_effort_watched
+                  FILE plugins/slick/topic_writer.cpp
+                  TEXT    [[cell.stamp.store_release(stamp_message(position))]]
+                  INSTEAD [[cell.stamp.store_relaxed(stamp_message(position))]])
+sluice_plant_race(NAME stamp_without_acquire SCENARIO topic_reliable_polling FILE plugins/slick/topic_reader.cpp
+                  TEXT    [[const std::uint64_t stamp = cell.stamp.load_acquire();
+    if (stamp == stamp_message(next_))]]
+                  INSTEAD [[const std::uint64_t stamp = cell.stamp.load_relaxed();
+    if (stamp == stamp_message(next_))]])
+sluice_plant_race(NAME payload_after_stamp SCENARIO topic_reliable_polling FILE plugins/slick/topic_writer.cpp
+                  TEXT    [[const PublishResult result = commit(*position, cell);]]
+                  INSTEAD [[const PublishResult result = commit(*position, cell);
+  std::memcpy(TopicFile::payload(cell), payload.data(), payload.size());]])
+
+# Reuse of cells.
+sluice_plant_race(NAME cursor_without_release SCENARIO topic_reliable_polling FILE plugins/slick/topic_reader.cpp
+                  TEXT    [[entry_->cursor.exchange_seq_cst(oldest_)]]
+                  INSTEAD [[entry_->cursor.store_relaxed(oldest_)]])
+sluice_plant_race(NAME cursor_without_acquire SCENARIO topic_reliable_polling FILE plugins/slick/horizon.cpp
+                  TEXT    [[const std::uint64_t cursor = entry.cursor.load_acquire();]]
+                  INSTEAD [[const std::uint64_t cursor = entry.cursor.load_relaxed();]])
+sluice_plant_race(NAME given_back_too_early SCENARIO topic_reliable_polling FILE plugins/slick/topic_reader.cpp
+                  TEXT    [[released_[next_ & file_.geometry().mask] = 0;]]
+                  INSTEAD [[released_[next_ & file_.geometry().mask] = 0; entry_->cursor.exchange_seq_cst(next_ + 1);]])
+sluice_plant_race(NAME horizon_without_acquire SCENARIO topic_horizon FILE plugins/slick/topic_writer.cpp
+                  TEXT    [[horizon_ = file_.control().horizon.load_acquire();]]
+                  INSTEAD [[horizon_ = file_.control().horizon.load_relaxed();]])
+sluice_plant_race(NAME record_without_acquire SCENARIO topic_rare_publisher FILE plugins/slick/horizon.hpp
+                  TEXT    [[std::uint64_t record = entry.record.load_acquire();]]
+                  INSTEAD [[std::uint64_t record = entry.record.load_relaxed();]]
+                  ALSO plugins/slick/horizon.cpp plugins/slick/topic_reader.cpp)
+sluice_plant_race(NAME no_quarantine SCENARIO topic_stopped_owner FILE plugins/slick/topic_writer.cpp
+                  TEXT    [[if (!fences_.empty() && is_quarantined(position))]]
+                  INSTEAD [[if (!fences_.empty() && is_quarantined(position) && false)]])
+
+# SlickQueue segments.
+sluice_plant_race(NAME raw_without_release SCENARIO raw_watched FILE plugins/slick/raw_ring.cpp
+                  TEXT    [[slot(index).data_index.store_release(index);]]
+                  INSTEAD [[slot(index).data_index.store_relaxed(index);]])
+sluice_plant_race(NAME raw_without_acquire SCENARIO raw_watched FILE plugins/slick/raw_ring.cpp
+                  TEXT    [[const std::uint64_t v = slot(c).data_index.load_acquire();
+    if]]
+                  INSTEAD [[const std::uint64_t v = slot(c).data_index.load_relaxed();
+    if]])
+
+# Inproc.
+sluice_plant_race(NAME inproc_without_release SCENARIO inproc_reliable FILE plugins/inproc/channel.cpp
+                  TEXT    [[tail_.store(tail + 1, std::memory_order_seq_cst);]]
+                  INSTEAD [[tail_.store(tail + 1, std::memory_order_relaxed);]])
+sluice_plant_race(NAME inproc_without_acquire SCENARIO inproc_best_effort FILE plugins/inproc/channel.cpp
+                  TEXT    [[known_tail = tail_.load(std::memory_order_acquire)]]
+                  INSTEAD [[known_tail = tail_.load(std::memory_order_relaxed)]])
+sluice_plant_race(NAME inproc_reuse SCENARIO inproc_one_by_one FILE plugins/inproc/channel.cpp
+                  TEXT    [[message.references.load(std::memory_order_acquire) == 0]]
+                  INSTEAD [[message.references.load(std::memory_order_relaxed) == 0]])
+sluice_plant_race(NAME inproc_without_mutex SCENARIO inproc_coming_and_going FILE plugins/inproc/channel.cpp
+                  TEXT    [[std::shared_ptr<Inbox> Channel::add_reader() {
+  const std::lock_guard lock(mutex_);]]
+                  INSTEAD [[std::shared_ptr<Inbox> Channel::add_reader() {]])
+
+# Doorbell and wait set.
+sluice_plant_race(NAME doorbell_without_release SCENARIO doorbell FILE transport/src/shm/doorbell.cpp
+                  TEXT    [[word_.compare_exchange_seq_cst(found, (found & ~kWaiting) + 2)]]
+                  INSTEAD [[(word_.store_relaxed((found & ~kWaiting) + 2), true)]])
+sluice_plant_race(NAME wait_set_without_mutex SCENARIO wait_set FILE transport/src/shm/wait_set.cpp
+                  TEXT    [[const std::lock_guard lock(mutex_);
+      entries_.assign]]
+                  INSTEAD [[entries_.assign]])
+
+# Nodes.
+sluice_plant_race(NAME executor_made_twice NODE SCENARIO executor_ended_at_start FILE transport/src/node/node.cpp
+                  TEXT    [[std::call_once(impl_->own_executor_made, [this] {]]
+                  INSTEAD [[if (!impl_->own_executor) std::invoke([this] {]])
+sluice_plant_race(NAME executor_without_mutex NODE SCENARIO executor_start_stop FILE transport/src/node/executor.cpp
+                  TEXT    [[const std::lock_guard lock(mutex);
+  for (NodeImpl* node : nodes)]]
+                  INSTEAD [[for (NodeImpl* node : nodes)]])
+sluice_plant_race(NAME record_without_mutex NODE SCENARIO graph_while_it_changes
+                  FILE transport/src/control/process_record.cpp
+                  TEXT    [[std::size_t ProcessRecord::fill_entry(EntryKind kind, Fill fill) {
+  const std::lock_guard lock(mutex_);]]
+                  INSTEAD [[std::size_t ProcessRecord::fill_entry(EntryKind kind, Fill fill) {]])
