@@ -1,3 +1,4 @@
+#include "stress/stress_books.hpp"
 #include "stress/stress_process.hpp"
 
 namespace sluice::stress {
@@ -19,15 +20,7 @@ class Campaign {
     for (std::uint32_t k = 1; k < options.readers; ++k) start_reader();
   }
 
-  bool progress_everywhere() {
-    const WriterLog& writer = place_.shared.writers[0];
-    const ReaderLog& reader = place_.shared.readers[0];
-    const std::uint64_t sent = value(writer.ok) + value(writer.uncertain);
-    const std::uint64_t received = value(reader.received);
-    return test::eventually([&] {
-      return value(writer.ok) + value(writer.uncertain) > sent + 20 && value(reader.received) > received + 20;
-    });
-  }
+  bool progress_everywhere() const { return survivors_get_on(place_); }
 
   /// One random misfortune of one random process that is not a survivor.
   bool act() {
@@ -73,10 +66,14 @@ class Campaign {
       const std::string who = (entry.writer ? "writer " : "reader ") + std::to_string(entry.child.index);
       const bool killed = entry.child.code == 128 + SIGKILL;
       verdict.require(killed || entry.child.code == 0, who + " ended with " + std::to_string(entry.child.code));
-      if (!entry.writer) check_reader(verdict, who + ": ", entry.child.index, !killed);
+      if (!entry.writer) check_reader(verdict, place_, entry.child.index, writers_, !killed);
       if (!entry.writer) received += value(place_.shared.readers[entry.child.index].received);
     }
-    check_survivor(verdict);
+    const SurvivorBooks books = check_survivor(verdict, place_, writers_);
+    std::printf("reader 0: %llu positions, %llu received, %llu lost, %llu skipped; logs: %llu certain, %llu possible\n",
+                static_cast<unsigned long long>(books.granted), static_cast<unsigned long long>(books.received),
+                static_cast<unsigned long long>(books.lost), static_cast<unsigned long long>(books.skipped),
+                static_cast<unsigned long long>(books.certain), static_cast<unsigned long long>(books.possible));
     std::printf("%u kills, %u stops, %llu messages received by all readers together\n", kills_, stops_,
                 static_cast<unsigned long long>(received));
   }
@@ -113,54 +110,6 @@ class Campaign {
           return all;
         },
         std::chrono::seconds{options_.watchdog});
-  }
-
-  void check_reader(Verdict& verdict, const std::string& who, std::uint32_t k, bool finished) {
-    const ReaderLog& log = place_.shared.readers[k];
-    verdict.require(value(log.torn) == 0, who + "torn messages: " + std::to_string(value(log.torn)));
-    verdict.require(value(log.disorder) == 0, who + "duplicated or reordered: " + std::to_string(value(log.disorder)));
-    for (std::uint32_t w = 0; w < writers_; ++w) {
-      const WriterLog& writer = place_.shared.writers[w];
-      verdict.require(value(log.from[w]) <= value(writer.begun) - value(writer.timeouts),
-                      who + "more messages than writer " + std::to_string(w) + " began");
-    }
-    if (!finished) return;
-    verdict.require(value(log.finished) == 1, who + "did not finish");
-    verdict.require(value(log.queued) == 0,
-                    who + "the accounting equation is off by " + std::to_string(value(log.queued)));
-    verdict.require(value(log.received) == value(log.books_received), who + "its books are not what it took");
-    verdict.require(value(log.lost_told) <= value(log.lost), who + "told of more losses than are in its books");
-  }
-
-  /// The untouched reader against the logs of all publishers, the killed ones within their one message in flight.
-  void check_survivor(Verdict& verdict) {
-    const ReaderLog& log = place_.shared.readers[0];
-    std::uint64_t certain = 0;
-    std::uint64_t possible = 0;
-    std::uint64_t received = 0;
-    for (std::uint32_t w = 0; w < writers_; ++w) {
-      const WriterLog& writer = place_.shared.writers[w];
-      certain += value(writer.ok);
-      possible += value(writer.begun) - value(writer.timeouts);
-      received += value(log.from[w]);
-      if (options_.reliable && value(log.evictions) == 0) {
-        verdict.require(value(log.from[w]) >= value(writer.ok),
-                        "reader 0 misses " + std::to_string(value(writer.ok) - value(log.from[w])) +
-                            " messages that writer " + std::to_string(w) + " was told were sent");
-      }
-    }
-    // Reader 0 was first, so every position concerns it. What it did not get it has in its books.
-    const std::uint64_t granted = value(log.reserved) - value(log.joined);
-    verdict.require(value(log.joined) == 0, "reader 0 joined late");
-    verdict.require(granted >= certain, "fewer positions granted than messages certainly sent");
-    verdict.require(received + value(log.views_lost) + value(log.lost) + value(log.skipped) == granted,
-                    "reader 0: the parts do not add up to the positions granted");
-    verdict.require(certain <= received + value(log.views_lost) + value(log.lost) + value(log.skipped),
-                    "reader 0: a message is in no book");
-    std::printf("reader 0: %llu positions, %llu received, %llu lost, %llu skipped; logs: %llu certain, %llu possible\n",
-                static_cast<unsigned long long>(granted), static_cast<unsigned long long>(received),
-                static_cast<unsigned long long>(value(log.lost)), static_cast<unsigned long long>(value(log.skipped)),
-                static_cast<unsigned long long>(certain), static_cast<unsigned long long>(possible));
   }
 
   const Options& options_;

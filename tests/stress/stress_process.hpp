@@ -16,7 +16,7 @@ namespace sluice::stress {
 
 /// A child that can be waited for without blocking, so that the controller stays the watchdog.
 struct Child {
-  Child(std::uint32_t i, const std::function<int()>& body) : process(body), index(i) {}
+  Child(std::uint32_t i, const std::function<int()>& body) : process(body), index(i), pid(process.pid()) {}
 
   /// Whether it has ended; then `code` says how.
   bool ended() {
@@ -31,6 +31,13 @@ struct Child {
     return done;
   }
 
+  /// Whether it has stopped since the last call that said so.
+  bool stopped() {
+    siginfo_t info{};
+    const int flags = WSTOPPED | WNOHANG;
+    return !done && ::waitid(P_PID, static_cast<id_t>(process.pid()), &info, flags) == 0 && info.si_pid != 0;
+  }
+
   /// Only while it has not been waited for: afterwards the number may be somebody else's.
   void signal(int number) {
     if (!ended()) process.kill(number);
@@ -38,6 +45,7 @@ struct Child {
 
   test::ChildProcess process;
   std::uint32_t index;
+  pid_t pid;  ///< Also after it has ended.
   bool done = false;
   int code = -1;
 };

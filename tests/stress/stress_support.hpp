@@ -31,6 +31,8 @@ struct Options {
   std::uint32_t max_size = 512;
   std::uint64_t seed = 1;
   std::uint32_t watchdog = 300;  ///< Seconds without which something is stuck.
+  std::uint32_t pause_us = 0;    ///< Writer 0's pause between messages; 0: none.
+  std::uint32_t element = 0;     ///< Raw topics: bytes of an element. 0: a topic of Sluice's own.
 };
 
 using Word = shm::SharedAtomic<std::uint64_t>;
@@ -47,8 +49,10 @@ struct WriterLog {
 };
 
 struct ReaderLog {
+  Word opened;
   Word joined;
   Word received;    ///< Our own count, not the reader's.
+  Word positions;   ///< The same in positions: elements of a raw topic, otherwise messages.
   Word lost_told;   ///< Sum of MessageInfo::lost.
   Word views_lost;  ///< reliable: taken, but no longer valid after reading (evicted meanwhile).
   Word torn;
@@ -70,6 +74,8 @@ struct Shared {
   Word go;
   Word stop;          ///< Writers: end.
   Word writers_done;  ///< Readers: drain and end.
+  Word hold_writers;  ///< Writers: pause between two messages while this is not 0.
+  Word hold_readers;  ///< Readers: likewise.
   std::array<WriterLog, kMostProcesses> writers;
   std::array<ReaderLog, kMostProcesses> readers;
 
@@ -120,7 +126,7 @@ struct Place {
   TopicSpec spec;
 };
 int write_messages(const Place& place, std::uint32_t index, std::uint64_t messages);
-int read_messages(const Place& place, std::uint32_t index);
+int read_messages(const Place& place, std::uint32_t index, std::uint64_t most = UINT64_MAX);
 
 /// Modes. They return the exit code.
 int run(const Options& options);

@@ -7,6 +7,7 @@
 #include <map>
 
 #include <sluice/shm/fixed_text.hpp>
+#include <sluice/shm/unvalidated_copy.hpp>
 
 #include "control/domain_files.hpp"
 #include "control/process_record.hpp"
@@ -19,12 +20,7 @@ constexpr double kFirstBucketNs = 64.0;
 
 struct EntryCopy {
   detail::EntryKind kind{};
-  std::uint32_t node_entry = 0;
-  std::uint32_t depth = 0;
-  std::uint32_t reliability = 0;
-  std::string name;
-  std::string type;
-  std::string transport;
+  detail::EntryDescription description{};
 };
 
 /// False for an entry that is free, or whose owner is writing it (or died writing it).
@@ -33,12 +29,7 @@ bool copy_entry(const detail::RecordEntry& entry, EntryCopy& copy) {
     const std::uint64_t before = entry.version.load_acquire();
     if ((before & 1U) != 0) continue;
     copy.kind = static_cast<detail::EntryKind>(entry.kind.load_relaxed());
-    copy.node_entry = entry.node_entry;
-    copy.depth = entry.depth;
-    copy.reliability = entry.reliability;
-    copy.name = shm::load_text(entry.name);
-    copy.type = shm::load_text(entry.type);
-    copy.transport = shm::load_text(entry.transport);
+    shm::copy_unvalidated(&copy.description, &entry.description, sizeof copy.description);
     shm::fence_acquire();
     if (entry.version.load_relaxed() == before) return copy.kind != detail::EntryKind::free;
   }
@@ -48,11 +39,11 @@ bool copy_entry(const detail::RecordEntry& entry, EntryCopy& copy) {
 EndpointInfo endpoint_info(const EntryCopy& copy, const detail::EndpointStatistics& statistics) {
   EndpointInfo info;
   info.kind = copy.kind == detail::EntryKind::publisher ? EndpointKind::publisher : EndpointKind::subscription;
-  info.topic = copy.name;
-  info.type = copy.type;
-  info.transport = copy.transport;
-  info.reliability = copy.reliability == 1 ? Reliability::reliable : Reliability::best_effort;
-  info.depth = copy.depth;
+  info.topic = shm::load_text(copy.description.name);
+  info.type = shm::load_text(copy.description.type);
+  info.transport = shm::load_text(copy.description.transport);
+  info.reliability = copy.description.reliability == 1 ? Reliability::reliable : Reliability::best_effort;
+  info.depth = copy.description.depth;
   info.messages = statistics.messages.load_relaxed();
   info.bytes = statistics.bytes.load_relaxed();
   info.lost = statistics.lost.load_relaxed();
@@ -92,9 +83,9 @@ ProcessInfo read_record(const shm::AttachedSegment& attached) {
     EntryCopy copy;
     if (!copy_entry(entries[i], copy)) continue;
     if (copy.kind == detail::EntryKind::node) {
-      nodes[i] = copy.name;
+      nodes[i] = shm::load_text(copy.description.name);
     } else {
-      endpoints.emplace_back(copy.node_entry, endpoint_info(copy, entries[i].statistics));
+      endpoints.emplace_back(copy.description.node_entry, endpoint_info(copy, entries[i].statistics));
     }
   }
   for (const auto& [index, name] : nodes) process.nodes.push_back(name);

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include <sluice/shm/fixed_text.hpp>
+#include <sluice/shm/kill_point.hpp>
 #include <sluice/shm/process_identity.hpp>
 
 namespace sluice::detail {
@@ -41,8 +42,10 @@ ProcessRecord::ProcessRecord(const std::string& directory, const shm::Access& ac
     header.pid = static_cast<std::uint64_t>(self.pid);
     header.start_time = self.start_time;
     shm::store_text(header.executable, self.executable);
+    SLUICE_KILL_POINT("record.filled");
     lock_ = shm::FileLock::reopen(segment.fd(), "the process record");
     if (!lock_.try_lock_exclusive(kOwnerByte)) throw Error("the new process record is locked by somebody else");
+    SLUICE_KILL_POINT("record.locked");
     try {
       if (!segment.link()) {
         ++number;
@@ -56,13 +59,17 @@ ProcessRecord::ProcessRecord(const std::string& directory, const shm::Access& ac
     mapping_ = segment.take_mapping();
     fd_ = segment.take_fd();
     reserved_entries_ = kEntriesPerStep;
+    SLUICE_KILL_POINT("record.complete");
     return;
   }
   throw Error("there are already " + std::to_string(kMostAttempts) + " process records named '" + base + "*'");
 }
 
 ProcessRecord::~ProcessRecord() {
-  if (lock_.usable()) ::unlink(path_.c_str());  // in a forked child the record is its parent's
+  if (!lock_.usable()) return;  // in a forked child the record is its parent's
+  SLUICE_KILL_POINT("record.leaving");
+  ::unlink(path_.c_str());
+  SLUICE_KILL_POINT("record.unlinked");
 }
 
 std::size_t ProcessRecord::free_entry() {
@@ -79,9 +86,11 @@ std::size_t ProcessRecord::free_entry() {
   if (entry == reserved_entries_) {
     shm::reserve_space(fd_.get(), kRecordEntriesOffset + entry * sizeof(RecordEntry),
                        kEntriesPerStep * sizeof(RecordEntry), "process record", path_);
+    SLUICE_KILL_POINT("record.grown");
     reserved_entries_ += kEntriesPerStep;
   }
   header().used.store_release(entry + 1);
+  SLUICE_KILL_POINT("record.entry.counted");
   return entry;
 }
 
@@ -93,25 +102,30 @@ std::size_t ProcessRecord::fill_entry(EntryKind kind, Fill fill) {
   RecordEntry& entry = entry_at(index);
   const std::uint64_t odd = entry.version.load_relaxed() | 1U;
   entry.version.store_relaxed(odd);
+  SLUICE_KILL_POINT("record.entry.opened");
   shm::fence_release();
   fill(entry);
   entry.kind.store_relaxed(static_cast<std::uint32_t>(kind));
+  SLUICE_KILL_POINT("record.entry.filled");
   entry.version.store_release(odd + 1);
+  SLUICE_KILL_POINT("record.entry.added");
   return index;
 }
 
 std::size_t ProcessRecord::add_node(const std::string& fully_qualified_name) {
-  return fill_entry(EntryKind::node, [&](RecordEntry& entry) { shm::store_text(entry.name, fully_qualified_name); });
+  return fill_entry(EntryKind::node,
+                    [&](RecordEntry& entry) { shm::store_text(entry.description.name, fully_qualified_name); });
 }
 
 std::size_t ProcessRecord::add_endpoint(EntryKind kind, std::size_t node_entry, const TopicSpec& spec) {
   return fill_entry(kind, [&](RecordEntry& entry) {
-    entry.node_entry = static_cast<std::uint32_t>(node_entry);
-    entry.depth = spec.qos.depth;
-    entry.reliability = static_cast<std::uint32_t>(spec.qos.reliability);
-    shm::store_text(entry.name, spec.name);
-    shm::store_text(entry.type, spec.type.name);
-    shm::store_text(entry.transport, spec.transport);
+    EntryDescription& description = entry.description;
+    description.node_entry = static_cast<std::uint32_t>(node_entry);
+    description.depth = spec.qos.depth;
+    description.reliability = static_cast<std::uint32_t>(spec.qos.reliability);
+    shm::store_text(description.name, spec.name);
+    shm::store_text(description.type, spec.type.name);
+    shm::store_text(description.transport, spec.transport);
     EndpointStatistics& statistics = entry.statistics;
     for (auto* word : {&statistics.messages, &statistics.bytes, &statistics.lost, &statistics.skipped,
                        &statistics.queued, &statistics.timeouts}) {
@@ -127,9 +141,11 @@ void ProcessRecord::remove(std::size_t index) noexcept {
   RecordEntry& entry = entry_at(index);
   const std::uint64_t odd = entry.version.load_relaxed() | 1U;
   entry.version.store_relaxed(odd);
+  SLUICE_KILL_POINT("record.entry.leaving");
   shm::fence_release();
   entry.kind.store_relaxed(static_cast<std::uint32_t>(EntryKind::free));
   entry.version.store_release(odd + 1);
+  SLUICE_KILL_POINT("record.entry.removed");
   try {
     free_.push_back(index);
   } catch (const std::bad_alloc&) {
@@ -138,7 +154,7 @@ void ProcessRecord::remove(std::size_t index) noexcept {
 }
 
 bool remove_dead_record(const std::string& path) {
-  return shm::remove_dead_segment(path, shm::SegmentKind::process_record, kOwnerByte);
+  return shm::remove_dead_segment(path, shm::SegmentKind::process_record, kOwnerByte, kRemoverByte);
 }
 
 bool record_owner_lives(const std::string& path) {

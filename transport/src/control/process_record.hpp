@@ -26,7 +26,7 @@ class ProcessRecord {
 
   [[nodiscard]] std::size_t add_node(const std::string& fully_qualified_name);
   [[nodiscard]] std::size_t add_endpoint(EntryKind kind, std::size_t node_entry, const TopicSpec& spec);
-  void remove(std::size_t entry) noexcept;
+  void remove(std::size_t index) noexcept;
 
   [[nodiscard]] EndpointStatistics& statistics(std::size_t entry) noexcept { return entry_at(entry).statistics; }
   void beat() noexcept { header().heartbeat.fetch_add_relaxed(1); }

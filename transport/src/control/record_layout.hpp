@@ -24,6 +24,9 @@ inline constexpr std::size_t kRecordEntriesOffset = 4096;
 inline constexpr std::size_t kMaxRecordEntries = 8192;
 inline constexpr shm::ByteRange kOwnerByte{0, 1};
 
+/// Held by whoever unlinks a dead process's record.
+inline constexpr shm::ByteRange kRemoverByte{1, 1};
+
 struct RecordHeader {
   shm::SegmentHeader segment;
   std::uint64_t pid;
@@ -50,18 +53,24 @@ static_assert(sizeof(EndpointStatistics) == 320);
 
 enum class EntryKind : std::uint32_t { free = 0, node = 1, publisher = 2, subscription = 3 };
 
-struct RecordEntry {
-  shm::SharedAtomic<std::uint64_t> version;  ///< Odd while the fields below change.
-  shm::SharedAtomic<std::uint32_t> kind;
+/// Plain fields: copied out unvalidated, then checked by the version.
+struct EntryDescription {
   std::uint32_t node_entry;  ///< Endpoints: the entry of their node.
   std::uint32_t depth;
   std::uint32_t reliability;
   std::array<char, 256> name;  ///< Node or topic, fully qualified.
   std::array<char, 256> type;
   std::array<char, 64> transport;
+};
+static_assert(sizeof(EntryDescription) == 588);
+
+struct RecordEntry {
+  shm::SharedAtomic<std::uint64_t> version;  ///< Odd while `kind` and `description` change.
+  shm::SharedAtomic<std::uint32_t> kind;
+  EntryDescription description;
   EndpointStatistics statistics;
 };
-static_assert(sizeof(RecordEntry) == 960);
+static_assert(offsetof(RecordEntry, description) == 12 && sizeof(RecordEntry) == 960);
 
 inline constexpr std::size_t kRecordSize = kRecordEntriesOffset + kMaxRecordEntries * sizeof(RecordEntry);
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include <sluice/graph.hpp>
+#include <sluice/shm/kill_point.hpp>
 
 #include "control/domain_files.hpp"
 
@@ -27,7 +28,9 @@ std::thread start_without_signals(Body body) {
   return thread;
 }
 
-void remove_if_empty(const std::string& directory) { ::rmdir(directory.c_str()); }
+void remove_if_empty(const std::string& directory) {
+  if (::rmdir(directory.c_str()) == 0) SLUICE_KILL_POINT("directory.removed");
+}
 
 TransportContext context_of(const Config& config) {
   return {config.domain().directory(), {config.domain().mode, config.domain().group}};
@@ -76,6 +79,7 @@ Runtime::~Runtime() {
 
 void Runtime::beat() {
   record_->beat();
+  SLUICE_KILL_POINT("record.beaten");
   heartbeat_.expires_after(kHeartbeatPeriod);
   heartbeat_.async_wait([this](const boost::system::error_code& error) {
     if (!error) beat();
