@@ -11,6 +11,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -101,7 +102,7 @@ class FileSource {
   bool send_file(const std::string& path) {
     const sluice::shm::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd.valid()) {
-      node_.log().warn("cannot open {}: {}; left out", path, std::strerror(errno));
+      node_.log().warn("cannot open {}: {}; left out", path, std::generic_category().message(errno));
       return true;
     }
     const std::size_t name = std::min(path.size(), kLongestChunk);

@@ -239,7 +239,7 @@ class LaunchedDemo(DemoTest):
             self.assertTrue((shared / "config/demo.yaml").is_file())
             demo = self.launch(*QUICK, file=shared / "launch/demo.yaml", sluice=pathlib.Path(prefix, "bin/sluice"))
             self.assertEqual(demo.end(), 0, demo.output)
-            self.assertIn(f"{prefix}/bin/", subprocess.run(
+            self.assertIn(f"{prefix}/libexec/sluice/", subprocess.run(
                 [f"{prefix}/bin/sluice", "launch", shared / "launch/demo.yaml", "--print"], capture_output=True,
                 text=True, check=True, timeout=PATIENCE).stdout)
         self.assert_good_verdict(demo.output)

@@ -12,10 +12,9 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 import unittest
 
-from launch_support import Launch, LaunchTest, PATIENCE, SEED, SLUICE, processes, tagged, wait_until
+from launch_support import Launch, LaunchTest, PATIENCE, SEED, SLUICE, tagged, wait_until
 
 
 class Endings(LaunchTest):

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from support import OPEN_TOPIC, PATIENCE, SLUICE, DomainTest
+from support import OPEN_TOPIC, PATIENCE, DomainTest
 
 
 def can_mount():

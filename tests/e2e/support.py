@@ -25,15 +25,17 @@ def wait_until(condition, what):
 
 
 def on_watchdog(_signal, _frame):
-    raise AssertionError(f"the test was still waiting after {PATIENCE} s")
+    raise AssertionError("the test was still waiting when its watchdog came")
 
 
 class DomainTest(unittest.TestCase):
     """Each test has a runtime directory of its own in shared memory, and must leave it empty or gone."""
 
+    patience = PATIENCE
+
     def setUp(self):
         signal.signal(signal.SIGALRM, on_watchdog)
-        signal.alarm(PATIENCE)
+        signal.alarm(self.patience)
         self.addCleanup(signal.alarm, 0)
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-", dir="/dev/shm"))
         self.runtime = self.base / "run"
@@ -65,7 +67,7 @@ class DomainTest(unittest.TestCase):
         return str(path)
 
     def run_program(self, *command, **options):
-        return subprocess.run(command, env=self.environment, text=True, capture_output=True, timeout=PATIENCE,
+        return subprocess.run(command, env=self.environment, text=True, capture_output=True, timeout=self.patience,
                               stdin=subprocess.DEVNULL, **options)
 
     def sluice(self, *arguments):

@@ -1,0 +1,30 @@
+# cmake --build BUILD --target uninstall: removes the files that the last installation wrote, and the directories that
+# are empty without them.
+if(NOT EXISTS ${MANIFEST})
+  message(FATAL_ERROR "There is no ${MANIFEST}: nothing was installed from this build tree.")
+endif()
+
+file(STRINGS ${MANIFEST} files)
+set(directories)
+foreach(file IN LISTS files)
+  set(file $ENV{DESTDIR}${file})
+  if(EXISTS ${file} OR IS_SYMLINK ${file})
+    file(REMOVE ${file})
+    message(STATUS "Removed ${file}")
+  endif()
+  cmake_path(GET file PARENT_PATH directory)
+  list(APPEND directories ${directory})
+endforeach()
+
+# A directory goes when the last thing in it has gone, and then perhaps the one above; `lib` itself is not ours.
+list(REMOVE_DUPLICATES directories)
+foreach(directory IN LISTS directories)
+  while(directory MATCHES "/(sluice|slick)(/|$)" AND IS_DIRECTORY ${directory})
+    file(GLOB content ${directory}/*)
+    if(content)
+      break()
+    endif()
+    file(REMOVE_RECURSE ${directory})
+    cmake_path(GET directory PARENT_PATH directory)
+  endwhile()
+endforeach()
