@@ -56,7 +56,41 @@ no_network() {
   unshare --map-root-user --net ctest --test-dir build/release --output-on-failure
 }
 
-readonly all=(million crashes demo_kills repeat no_network)
+# The shipped transports as a part of the library, and libraries where Debian puts them.
+static_plugins() {
+  cmake --preset release -B build/static_plugins -DSLUICE_STATIC_PLUGINS=ON -DSLUICE_BUILD_BENCHMARKS=OFF \
+    -DCMAKE_INSTALL_LIBDIR=lib/x86_64-linux-gnu
+  cmake --build build/static_plugins
+  ctest --test-dir build/static_plugins --output-on-failure -L 'unit|e2e'
+}
+
+# All of Sluice built inside another project; ./dev test builds a part of it there.
+outer_project() {
+  SLUICE_BIN=$PWD/build/release/bin/sluice SLUICE_SOURCE=$PWD SLUICE_BUILD=$PWD/build/release \
+    SLUICE_TEST_WHOLE_OUTER_PROJECT=1 /usr/bin/python3 -B tests/e2e/outer_project_test.py
+}
+
+# The whole suite with the second compiler, optimised. The budgets are those of the first one.
+clang() {
+  ./dev build clang
+  ctest --test-dir build/clang --output-on-failure -LE budget
+}
+
+# sluice::core and the transports for a processor with another memory model, emulated: what compiles differently is
+# run, but the emulator orders memory no less than this machine does.
+aarch64() {
+  local emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu) tests=build/aarch64/tests reliability program
+  ./dev build aarch64 sluice_plugin_slick sluice_plugin_inproc unit_shm unit_transport unit_slick interop_slick \
+    ring_stress
+  for program in unit_shm unit_transport unit_slick; do "${emulator[@]}" "$tests/$program"; done
+  # Where foreign producers may be seen late, the oldest element of a full ring is given up; the tests are exact.
+  "${emulator[@]}" "$tests/interop_slick" '~[full lap]'
+  for reliability in reliable best_effort; do
+    "${emulator[@]}" "$tests/ring_stress" run --reliability $reliability --writers 2 --readers 2 --messages 20000
+  done
+}
+
+readonly all=(million crashes demo_kills repeat no_network static_plugins outer_project clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do
   if ! printf '%s\n' "${all[@]}" | grep -qx "$name"; then

@@ -75,20 +75,20 @@ int run_guarded(const std::function<int(pid_t guard)>& supervise) {
   sigset_t blocked = awaited;
   ::sigaddset(&blocked, kGuardDiedSignal);
   sigset_t before;
-  ::sigprocmask(SIG_BLOCK, &blocked, &before);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
   ::signal(SIGCHLD, SIG_DFL);  // Ignored, as some callers leave it, children would vanish without a status.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t guard = ::getpid();
   const pid_t supervisor = ::fork();
   if (supervisor < 0) {
     const int error = errno;
-    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw SystemError("cannot fork", error);
   }
   if (supervisor == 0) become_supervisor(supervise, guard);
   const int code = wait_for_supervisor(supervisor, awaited);
   kill_descendants([](const Descendant&) {});
-  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return code;
 }
 

@@ -9,7 +9,8 @@ namespace sluice::launch {
 struct ProgramSearch {
   std::string launch_directory;  ///< Names with a '/' are relative to it.
   std::string own_directory;     ///< Where the running `sluice` lies; searched first for names without a '/'.
-  std::string path;              ///< PATH as the program itself would see it; searched next.
+                                 ///< Next is libexec/sluice of its installation, if there is one.
+  std::string path;              ///< PATH as the program itself would see it; searched last.
 };
 
 /// The path of the program `name`. Throws ConfigError at `origin` that says what was searched, or why the file found

@@ -108,7 +108,7 @@ struct ChildSetup {
   if (setup.directory != nullptr && ::chdir(setup.directory) != 0) fail_in_child(setup, Step::directory);
   sigset_t none;
   ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
   ::execve(setup.program, setup.argv, setup.environment);
   fail_in_child(setup, Step::program);
 }
@@ -117,11 +117,11 @@ pid_t fork_with_signals_blocked(const ChildSetup& setup) {
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
-  ::sigprocmask(SIG_SETMASK, &all, &before);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   const pid_t pid = ::fork();
   if (pid == 0) become_program(setup);
   const int error = errno;
-  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = error;
   return pid;
 }

@@ -61,7 +61,7 @@ int Supervisor::run() {
   wait_for_signal();
   sigset_t none;
   ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
   start_from(0);
   io_.run();
   return decided_code_ != kNoCode ? decided_code_ : failure_code_;

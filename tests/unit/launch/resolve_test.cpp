@@ -49,13 +49,13 @@ class Files {
   [[nodiscard]] std::string error(const std::string& yaml) const {
     return error_of([&] { (void)plan(yaml); });
   }
-
- private:
   void add(const std::string& name, mode_t mode) const {
     std::filesystem::create_directories(std::filesystem::path(at(name)).parent_path());
     std::ofstream(at(name)) << "x\n";
     ::chmod(at(name).c_str(), mode);
   }
+
+ private:
   std::string directory_;
 };
 
@@ -180,6 +180,25 @@ TEST_CASE("programs that cannot be run are refused with what was searched", "[la
   CHECK(node("bin/plain") ==
         "demo.yaml:3:18: node 'plain-1': '" + files.at("bin/plain") + "' is not executable; chmod +x it");
   CHECK(files.error("launch:\n  - executable: {cmd: ''}") == "demo.yaml:2:23: 'cmd' of executable is empty");
+}
+
+TEST_CASE("an installation's programs are found after those beside sluice and before those of PATH", "[launch]") {
+  const Files files;
+  files.add("libexec/sluice/dashboard", 0755);
+  files.add("libexec/sluice/talker", 0755);
+  files.add("path/dashboard", 0755);
+  const auto program = [&](const std::string& exec) {
+    return process(files.plan("launch:\n  - set_env: {name: PATH, value: " + files.at("path") +
+                              "}\n  - node: {exec: " + exec + "}"),
+                   0)
+        .program;
+  };
+  CHECK(program("talker") == files.at("bin/talker"));
+  CHECK(program("dashboard") == files.at("libexec/sluice/dashboard"));
+  CHECK(program("tool") == files.at("path/tool"));
+  CHECK(files.error("launch:\n  - set_env: {name: PATH, value: /nowhere}\n  - node: {exec: dashbord}") ==
+        "demo.yaml:3:18: node 'dashbord-1': no program 'dashbord' in " + files.at("bin") + ", " +
+            files.at("libexec/sluice") + " or PATH (/nowhere); did you mean 'dashboard'?");
 }
 
 TEST_CASE("files and directories must exist", "[launch]") {

@@ -174,6 +174,9 @@ TEST_CASE("one executor runs several nodes; a node belongs to one") {
   executor.add(a);
   executor.add(b);
   CHECK_THROWS_WITH(a.spin(), Contains("belongs to another executor"));
+  Executor stranger;
+  stranger.remove(a);  // not its node: a still belongs to the other one
+  CHECK_THROWS_WITH(stranger.add(a), Contains("belongs to another executor"));
   auto ping = a.advertise<demo::Other>("ping");
   auto pong = b.advertise<demo::Other>("pong");
   std::uint32_t last = 0;

@@ -29,6 +29,8 @@ class StoppedPublisher {
       : writer_(bench.writer()), thread_([this] { result_ = writer_->publish_copy(trap_.bytes(), 0); }) {
     REQUIRE(eventually([&] { return trap_.sprung(); }));
   }
+  StoppedPublisher(const StoppedPublisher&) = delete;
+  StoppedPublisher& operator=(const StoppedPublisher&) = delete;
   ~StoppedPublisher() {
     trap_.let_go();
     if (thread_.joinable()) thread_.join();
@@ -162,6 +164,7 @@ TEST_CASE("a publication that came before the repair wins: nobody is fenced, the
   // By hand: the owner of position 0 has published it and stands before clearing its record.
   auto other = bench.file();
   REQUIRE(other.lock().try_lock_exclusive(other.writer_byte(5)));
+  file.control().writer_entries.raise_to_acq_rel(6);
   file.writer(5).record.store_release(slick::record_intent(0));
   file.control().reserved.store_release(1);
   REQUIRE(reader->arm());  // notices the hole
@@ -274,6 +277,7 @@ TEST_CASE("with every cell quarantined a publisher gives up instead of running f
   auto owners = bench.file();
   REQUIRE(file.geometry().capacity == 4);
   // Four living owners, all stopped since the first lap.
+  owners.control().writer_entries.raise_to_acq_rel(5);
   for (std::uint32_t k = 0; k < 4; ++k) {
     REQUIRE(owners.lock().try_lock_exclusive(owners.writer_byte(k + 1)));
     owners.writer(k + 1).state.store_release(static_cast<std::uint32_t>(slick::EntryState::active));

@@ -90,7 +90,7 @@ TEST_CASE("the slowest of several readers decides, and one that leaves decides n
   CHECK(send(*writer, "8") == PublishResult::ok);
   CHECK(send(*writer, "x") == PublishResult::timeout);
   slow.reset();
-  CHECK(bench.file().reader(1).state.load_acquire() == static_cast<std::uint32_t>(slick::EntryState::free));
+  CHECK(slick::entry_state(bench.file().reader(1).state.load_acquire()) == slick::EntryState::free);
   CHECK(fill(*writer, 9) == 7);
   CHECK(receive_all(*quick).size() == 8);
   CHECK(books_are(quick->stats(), 16, 0, 0, 0));
@@ -150,7 +150,7 @@ TEST_CASE("a dead reader's place is taken from it, also by a publisher that neve
   dying.kill(SIGKILL);
   dying.wait();
   CHECK(eventually([&] { return send(*writer, "after") == PublishResult::ok; }));
-  CHECK(bench.file().reader(0).state.load_acquire() == static_cast<std::uint32_t>(slick::EntryState::free));
+  CHECK(slick::entry_state(bench.file().reader(0).state.load_acquire()) == slick::EntryState::free);
 }
 
 TEST_CASE("many dead readers cost one waiting publication, not one timer each") {

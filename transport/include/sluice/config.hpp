@@ -20,8 +20,8 @@ struct DomainSettings {
   std::string runtime_dir;    ///< YAML `runtime_dir`, environment SLUICE_RUNTIME_DIR; default /dev/shm/sluice-UID.
   std::uint32_t mode = 0600;  ///< YAML `mode`: permissions of the files, whatever the umask.
   std::string group;          ///< YAML `group`: group of the files; empty: the process's own.
-  std::vector<std::string> plugin_path;  ///< YAML `plugin_path`: directories searched for plugins, in order.
-  std::map<std::string, Origin> origins;
+  std::vector<std::string> plugin_path;   ///< YAML `plugin_path`: directories searched for plugins, in order.
+  std::map<std::string, Origin> origins;  ///< YAML key -> where the value above came from.
 
   /// runtime_dir/domain-N: where everything of this domain lives.
   [[nodiscard]] std::string directory() const { return runtime_dir + "/domain-" + std::to_string(domain); }
@@ -43,6 +43,7 @@ class SLUICE_EXPORT Config {
   /// As load, from text; `source` names it in errors.
   [[nodiscard]] static Config parse(const std::string& text, const std::string& source);
 
+  /// The settings above the topics. The reference is good as long as this Config.
   [[nodiscard]] const DomainSettings& domain() const noexcept;
 
   /// The settings of a fully qualified topic: defaults, then matching wildcards from the least to the most specific,

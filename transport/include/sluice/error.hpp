@@ -22,6 +22,7 @@ class SLUICE_EXPORT SystemError : public Error {
  public:
   /// `what_failed` reads like "cannot open '/dev/shm/x'".
   SystemError(const std::string& what_failed, int error_number);
+  /// The errno of the call that failed.
   [[nodiscard]] int code() const noexcept { return code_; }
 
  private:
@@ -41,7 +42,9 @@ struct SLUICE_EXPORT Origin {
 /// Configuration that cannot be used. The text begins with the file, line and column.
 class SLUICE_EXPORT ConfigError : public Error {
  public:
+  /// The text becomes "ORIGIN: message".
   ConfigError(Origin origin, const std::string& message);
+  /// The place that has to be changed.
   [[nodiscard]] const Origin& origin() const noexcept { return origin_; }
 
  private:

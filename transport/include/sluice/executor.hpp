@@ -27,6 +27,7 @@ class SLUICE_EXPORT Executor {
 
   /// A node belongs to at most one executor.
   void add(Node& node);
+  /// Takes effect with the next round: a callback of the node that is running meanwhile goes on.
   void remove(Node& node);
 
   /// Until shutdown(), or SIGINT or SIGTERM when one of its nodes handles signals.
@@ -40,6 +41,7 @@ class SLUICE_EXPORT Executor {
 
   /// Makes spin return after the callback that is running. Any thread; also from a callback.
   void shutdown() noexcept;
+  /// Whether shutdown was called. Any thread.
   [[nodiscard]] bool is_shut_down() const noexcept;
 
  private:

@@ -13,13 +13,13 @@ using PublisherId = std::uint64_t;
 struct MessageInfo {
   std::uint64_t sequence = 0;     ///< Counts this publisher's messages from 0.
   std::int64_t published_ns = 0;  ///< CLOCK_MONOTONIC at publication; 0: unknown (timestamps off, foreign programs).
-  PublisherId publisher = 0;
-  std::uint64_t lost = 0;  ///< Messages lost by this subscription since the one before.
+  PublisherId publisher = 0;      ///< Who counts in `sequence`.
+  std::uint64_t lost = 0;         ///< Messages lost by this subscription since the one before.
 };
 
 /// How a publication ended.
 enum class PublishResult : std::uint8_t {
-  ok,
+  ok,          ///< Sent.
   timeout,     ///< reliable: no room within max_blocking_time; nothing was sent.
   too_large,   ///< Longer than the topic's max_size; nothing was sent.
   wrong_size,  ///< Raw topics: not a whole number of elements; nothing was sent.
@@ -29,18 +29,18 @@ enum class PublishResult : std::uint8_t {
 
 /// A writer's books, all since it was opened.
 struct WriterStats {
-  std::uint64_t published = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t timeouts = 0;
-  std::uint64_t uncertain = 0;
+  std::uint64_t published = 0;  ///< Messages sent.
+  std::uint64_t bytes = 0;      ///< Their payload.
+  std::uint64_t timeouts = 0;   ///< Publications that ended with PublishResult::timeout.
+  std::uint64_t uncertain = 0;  ///< Publications that ended with PublishResult::uncertain.
 };
 
 /// A reader's books, in positions of the topic (on Sluice topics a position is a message):
 /// reserved - joined = received + lost + skipped + queued.
 struct ReaderStats {
-  std::uint64_t joined = 0;    ///< The position this reader began at.
-  std::uint64_t reserved = 0;  ///< Positions granted to publishers so far.
-  std::uint64_t received = 0;
+  std::uint64_t joined = 0;     ///< The position this reader began at.
+  std::uint64_t reserved = 0;   ///< Positions granted to publishers so far.
+  std::uint64_t received = 0;   ///< Taken.
   std::uint64_t lost = 0;       ///< Overwritten before they were taken.
   std::uint64_t skipped = 0;    ///< Holes that publishers left who died or were stopped.
   std::uint64_t queued = 0;     ///< Not yet taken, publications in flight included. Derived from the others.

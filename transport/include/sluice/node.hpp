@@ -26,6 +26,7 @@ struct TimerState;
 /// A timer of a node. Dropping the handle changes nothing; cancel ends it.
 class SLUICE_EXPORT Timer {
  public:
+  /// No further call begins. Any thread, also from the callback; does not wait for one that is running.
   void cancel() noexcept;
 
  private:
@@ -48,6 +49,7 @@ class SLUICE_EXPORT Node {
 
   [[nodiscard]] const std::string& name() const noexcept;                  ///< "imu_filter"
   [[nodiscard]] const std::string& fully_qualified_name() const noexcept;  ///< "/robot/imu_filter"
+  /// What the node was made with.
   [[nodiscard]] const NodeOptions& options() const noexcept;
 
   /// Opens a topic for publishing messages of type T. Transport and QoS come from the configuration.
@@ -97,6 +99,7 @@ class SLUICE_EXPORT Node {
         }));
   }
 
+  /// A subscription over bytes to take from.
   [[nodiscard]] BytesSubscription subscribe_bytes(std::string_view topic) {
     return BytesSubscription(open_subscription(topic, {"", 0}, {}));
   }
@@ -125,6 +128,8 @@ class SLUICE_EXPORT Node {
 
   /// Spins this node alone until shutdown(), SIGINT or SIGTERM. Not for nodes that were added to an Executor.
   void spin();
+
+  /// As spin, at most for `duration`; false when it ended earlier.
   bool spin_for(std::chrono::nanoseconds duration);
 
   /// Ends spin, of the executor that this node was added to as well. Any thread; also from a callback.
@@ -133,9 +138,9 @@ class SLUICE_EXPORT Node {
  private:
   friend class Executor;
 
-  [[nodiscard]] std::shared_ptr<detail::PublisherCore> open_publisher(std::string_view topic, MessageType type);
+  [[nodiscard]] std::shared_ptr<detail::PublisherCore> open_publisher(std::string_view topic, const MessageType& type);
   [[nodiscard]] std::shared_ptr<detail::SubscriptionCore> open_subscription(
-      std::string_view topic, MessageType type, detail::SubscriptionCore::Callback callback);
+      std::string_view topic, const MessageType& type, detail::SubscriptionCore::Callback callback);
   void report_size(std::size_t found, std::size_t expected) const noexcept;
   [[noreturn]] void refuse_parameter(const std::string& name, const std::string& value) const;
   [[nodiscard]] Executor& own_executor();

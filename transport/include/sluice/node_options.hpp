@@ -12,10 +12,10 @@ namespace sluice {
 
 /// How a node is set up from outside.
 struct SLUICE_EXPORT NodeOptions {
-  Config config;         ///< Defaults and environment, or the files of --config.
-  std::string name;      ///< Replaces the node's own name when not empty.
-  std::string ns = "/";  ///< Namespace.
-  std::vector<Remap> remaps;
+  Config config;                                  ///< Defaults and environment, or the files of --config.
+  std::string name;                               ///< Replaces the node's own name when not empty.
+  std::string ns = "/";                           ///< Namespace.
+  std::vector<Remap> remaps;                      ///< The first rule that fits a topic counts.
   std::map<std::string, std::string> parameters;  ///< name -> value as written.
   std::vector<std::string> arguments;             ///< What from_args did not take; argv[0] is not among them.
   bool handle_signals = true;                     ///< SIGINT and SIGTERM end spin() and make ok() false.

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include <sluice/export.hpp>
+#include <sluice/sanitizers.hpp>
 #include <sluice/transport.hpp>
 
 /// How a shared library says that it is a Sluice plugin: it exports one symbol, `sluice_plugin_descriptor`, a constant
@@ -11,6 +12,8 @@ namespace sluice {
 
 /// Raised whenever sluice/transport.hpp or anything it includes changes in a way that old plugins cannot live with.
 inline constexpr std::uint32_t kPluginInterfaceVersion = 1;
+
+/// Says that the exported symbol is one of ours before anything else of it is read.
 inline constexpr std::uint64_t kPluginMagic = 0x4E475550'43554C53;  // "SLUCPUGN"
 
 /// What must be equal for C++ objects to pass between two libraries.
@@ -21,25 +24,26 @@ inline constexpr std::uint64_t kPluginMagic = 0x4E475550'43554C53;  // "SLUCPUGN
 #else
 #define SLUICE_STANDARD_LIBRARY "libstdc++-cxx11abi" SLUICE_STRINGIFY(_GLIBCXX_USE_CXX11_ABI)
 #endif
-#if defined(__SANITIZE_ADDRESS__)
+#if SLUICE_ADDRESS_SANITIZER
 #define SLUICE_SANITIZER_TAG "-asan"
-#elif defined(__SANITIZE_THREAD__)
+#elif SLUICE_THREAD_SANITIZER
 #define SLUICE_SANITIZER_TAG "-tsan"
 #else
 #define SLUICE_SANITIZER_TAG ""
 #endif
 #define SLUICE_COMPILER_TAG "itanium-" SLUICE_STANDARD_LIBRARY "-lp64" SLUICE_SANITIZER_TAG
 
+/// What a plugin says about itself. The order of the fields never changes; new ones come at the end.
 struct PluginDescriptor {
-  std::uint64_t magic;
-  std::uint32_t interface_version;
-  std::uint32_t size;  ///< sizeof(PluginDescriptor), so that fields can be added.
-  const char* compiler_tag;
-  const char* name;  ///< The word after `transport:` in YAML.
-  const char* version;
-  const char* description;  ///< One line.
-  Transport* (*create)();   ///< A new transport; the loader owns it.
-  TransportTraits traits;   ///< The most that it can do; see Transport::traits for a given topic.
+  std::uint64_t magic;              ///< kPluginMagic.
+  std::uint32_t interface_version;  ///< kPluginInterfaceVersion of the headers it was built with.
+  std::uint32_t size;               ///< sizeof(PluginDescriptor), so that fields can be added.
+  const char* compiler_tag;         ///< SLUICE_COMPILER_TAG; must equal the loader's.
+  const char* name;                 ///< The word after `transport:` in YAML.
+  const char* version;              ///< The plugin's own, for people.
+  const char* description;          ///< One line.
+  Transport* (*create)();           ///< A new transport; the loader owns it.
+  TransportTraits traits;           ///< The most that it can do; see Transport::traits for a given topic.
 };
 
 }  // namespace sluice

@@ -81,8 +81,13 @@ class LoanGuard {
 template <FixedMessage T>
 class Loan {
  public:
+  /// Whether there is memory. The operators below need it.
   explicit operator bool() const noexcept { return guard_.buffer().data != nullptr; }
+
+  /// The message to fill in: whatever an earlier one left there.
   [[nodiscard]] T& operator*() const noexcept { return *reinterpret_cast<T*>(guard_.buffer().data); }
+
+  /// As operator*.
   [[nodiscard]] T* operator->() const noexcept { return &**this; }
 
  private:
@@ -95,7 +100,10 @@ class Loan {
 /// Memory of the transport to write a message of variable size into.
 class BytesLoan {
  public:
+  /// Whether there is memory.
   explicit operator bool() const noexcept { return guard_.buffer().data != nullptr; }
+
+  /// At least as many bytes as were asked for; empty without memory.
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {guard_.buffer().data, guard_.buffer().size}; }
 
  private:
@@ -107,7 +115,10 @@ class BytesLoan {
 /// What typed and untyped publishers share. Movable; the topic is left by the destructor. One thread at a time.
 class PublisherBase {
  public:
+  /// Fully qualified.
   [[nodiscard]] const std::string& topic() const noexcept { return core_->spec().name; }
+
+  /// The books since it was opened. Call it in the thread that publishes.
   [[nodiscard]] WriterStats stats() const noexcept { return core_->writer().stats(); }
 
   /// Subscriptions that would receive a message published now. Raw topics: 0, foreign readers cannot be counted.

@@ -104,9 +104,15 @@ class TakenGuard {
 template <FixedMessage T>
 class Message {
  public:
+  /// The message; good as long as this object and valid().
   [[nodiscard]] const T& operator*() const noexcept { return *reinterpret_cast<const T*>(guard_.message().data); }
+
+  /// As operator*.
   [[nodiscard]] const T* operator->() const noexcept { return &**this; }
+
+  /// Who sent it, when, and what was lost before it.
   [[nodiscard]] const MessageInfo& info() const noexcept { return guard_.message().info; }
+
   /// False once the subscription was evicted for holding publishers up: the memory may be somebody else's.
   [[nodiscard]] bool valid() const noexcept { return guard_.valid(); }
 
@@ -120,10 +126,15 @@ class Message {
 /// As Message, for variable sizes.
 class BytesMessage {
  public:
+  /// The message; good as long as this object and valid().
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
     return {guard_.message().data, guard_.message().size};
   }
+
+  /// Who sent it, when, and what was lost before it.
   [[nodiscard]] const MessageInfo& info() const noexcept { return guard_.message().info; }
+
+  /// As Message::valid.
   [[nodiscard]] bool valid() const noexcept { return guard_.valid(); }
 
  private:
@@ -145,11 +156,13 @@ class SubscriptionBase {
     if (core_) core_->close();
   }
 
+  /// Fully qualified.
   [[nodiscard]] const std::string& topic() const noexcept { return core_->spec().name; }
 
   /// The books. Call it in the thread that takes, or in which the executor spins.
   [[nodiscard]] ReaderStats stats() const noexcept { return core_->reader().stats(); }
 
+  /// Publishers that are connected now. Raw topics: 0, foreign ones cannot be counted.
   [[nodiscard]] std::uint32_t publisher_count() const { return core_->reader().writer_count(); }
 
   /// Blocks until `count` publishers are there; false after `timeout` or when the process was asked to end.
@@ -193,7 +206,10 @@ class Subscription : public SubscriptionBase {
 /// Receives messages of any size. Made by Node::subscribe_bytes.
 class BytesSubscription : public SubscriptionBase {
  public:
+  /// The next message, or nothing. Never blocks.
   [[nodiscard]] std::optional<BytesMessage> take() { return wrap(core_->take()); }
+
+  /// As take, but waits for a message for at most `timeout`.
   [[nodiscard]] std::optional<BytesMessage> take_for(std::chrono::nanoseconds timeout) {
     return wrap(core_->take_for(timeout));
   }

@@ -14,8 +14,8 @@ namespace sluice {
 
 /// A rule `from:=to`; both sides may be relative or private and are expanded like any name.
 struct Remap {
-  std::string from;
-  std::string to;
+  std::string from;  ///< The name in the program, or "__node" or "__ns".
+  std::string to;    ///< What it becomes.
 };
 
 /// Parses "from:=to" ("__node:=name" and "__ns:=/ns" too). Throws Error for anything else.

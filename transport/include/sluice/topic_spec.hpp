@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include <sluice/error.hpp>
 #include <sluice/qos.hpp>
@@ -16,18 +18,24 @@ struct MessageType {
   std::uint32_t fixed_size = 0;  ///< sizeof of a fixed type; 0: variable size, up to TopicSpec::max_size.
 };
 
+/// The settings that every topic has, whatever carries it, as YAML spells them. Every other key of a topic is an option
+/// of its transport.
+inline constexpr std::array<std::string_view, 11> kTopicSettings{
+    "type",       "transport", "max_size", "timestamps", "reliability",      "depth",
+    "durability", "history",   "deadline", "liveliness", "max_blocking_time"};
+
 /// A setting that only one transport understands, e.g. `segment: /ticks`.
 struct TransportOption {
-  std::string value;
-  Origin origin;
+  std::string value;  ///< As written; the transport reads it with an OptionReader.
+  Origin origin;      ///< For errors.
 };
 
 /// Everything that is needed to open one topic: the resolved YAML, with the place each value came from.
 struct TopicSpec {
-  std::string name;  ///< Fully qualified, "/imu/raw".
-  MessageType type;
-  std::string transport = "slick";
-  QoS qos;
+  std::string name;                                ///< Fully qualified, "/imu/raw".
+  MessageType type;                                ///< What both sides must agree on.
+  std::string transport = "slick";                 ///< The name of its plugin.
+  QoS qos;                                         ///< Of the topic as a whole.
   std::size_t max_size = 4096;                     ///< Largest message in bytes.
   bool timestamps = true;                          ///< Whether publishing reads the clock (about 40 ns).
   std::map<std::string, TransportOption> options;  ///< The transport's own settings, checked by the transport.

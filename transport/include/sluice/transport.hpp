@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <sluice/error.hpp>
 #include <sluice/export.hpp>
@@ -30,31 +31,38 @@ namespace sluice {
 
 /// What a transport can do. The node layer refuses, at startup, to ask for what is not declared here.
 struct TransportTraits {
-  bool zero_copy = false;  ///< Subscribers read the transport's own memory.
-  bool reliable = false;   ///< Offers Reliability::reliable.
-  bool many_publishers = false;
-  bool many_subscribers = false;
-  bool latest_value = false;   ///< Keeps the last message only.
-  bool foreign_peers = false;  ///< Programs without Sluice may sit on the other side.
-  bool between_processes = false;
-  bool transient_local = false;  ///< Offers Durability::transient_local.
+  bool zero_copy = false;          ///< Subscribers read the transport's own memory.
+  bool reliable = false;           ///< Offers Reliability::reliable.
+  bool many_publishers = false;    ///< More than one writer of a topic at a time.
+  bool many_subscribers = false;   ///< More than one reader of a topic at a time.
+  bool latest_value = false;       ///< Keeps the last message only.
+  bool foreign_peers = false;      ///< Programs without Sluice may sit on the other side.
+  bool between_processes = false;  ///< Both sides need not be the same process.
+  bool transient_local = false;    ///< Offers Durability::transient_local.
 };
+
+/// The names of the traits that are there, as they are spelled above.
+[[nodiscard]] SLUICE_EXPORT std::vector<std::string> trait_names(const TransportTraits& traits);
 
 /// Where a transport may put files, and under which rights.
 struct TransportContext {
   std::string directory;  ///< The domain's directory; exists.
-  shm::Access access;
+  shm::Access access;     ///< Of files that it makes.
 };
 
 /// Memory to write a message into.
 struct LoanedBuffer {
-  std::byte* data = nullptr;
-  std::size_t size = 0;      ///< Bytes that may be written.
-  std::uint64_t handle = 0;  ///< The writer's own.
+  std::byte* data = nullptr;  ///< Aligned for every FixedMessage (16); nullptr: no loan.
+  std::size_t size = 0;       ///< Bytes that may be written.
+  std::uint64_t handle = 0;   ///< The writer's own.
 };
 
+/// Publishes on one topic, for one publisher. Leaves the topic when destroyed.
 class SLUICE_EXPORT Writer {
  public:
+  Writer() = default;
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
   virtual ~Writer();
 
   /// Memory for a message of at most `bytes`. Reserves nothing in the medium, so keeping or discarding it costs nobody
@@ -76,26 +84,32 @@ class SLUICE_EXPORT Writer {
   [[nodiscard]] virtual std::uint32_t reader_count() const = 0;
 
   [[nodiscard]] virtual WriterStats stats() const noexcept = 0;  ///< The thread that publishes.
+
+  /// What readers find in MessageInfo::publisher. Never changes.
   [[nodiscard]] virtual PublisherId id() const noexcept = 0;
 };
 
 /// A received message. `data` stays readable until release.
 struct TakenMessage {
-  const std::byte* data = nullptr;
-  std::size_t size = 0;
-  MessageInfo info;
-  std::uint64_t handle = 0;  ///< The reader's own.
+  const std::byte* data = nullptr;  ///< Aligned as it was lent.
+  std::size_t size = 0;             ///< Bytes that were published.
+  MessageInfo info;                 ///< Who sent it, when, and what was lost before it.
+  std::uint64_t handle = 0;         ///< The reader's own.
 };
 
 /// What a sleeping reader waits for.
 struct WaitFor {
   const shm::SharedAtomic<std::uint32_t>* word = nullptr;  ///< A futex word; nullptr: nobody rings, poll.
-  std::uint32_t expected = 0;
-  std::chrono::nanoseconds at_most{};  ///< Look again after this time even if nobody rang.
+  std::uint32_t expected = 0;                              ///< Sleep while the word has this value.
+  std::chrono::nanoseconds at_most{};                      ///< Look again after this time even if nobody rang.
 };
 
+/// Receives one topic, for one subscription. Leaves the topic when destroyed.
 class SLUICE_EXPORT Reader {
  public:
+  Reader() = default;
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
   virtual ~Reader();
 
   /// The next message, or nothing. Never blocks.
@@ -117,10 +131,15 @@ class SLUICE_EXPORT Reader {
   [[nodiscard]] virtual ReaderStats stats() const noexcept = 0;  ///< The thread that takes.
 };
 
+/// What a plugin makes, once per process; its writers and readers are destroyed before it.
 class SLUICE_EXPORT Transport {
  public:
+  Transport() = default;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
   virtual ~Transport();
 
+  /// The word after `transport:` in YAML.
   [[nodiscard]] virtual std::string name() const = 0;
 
   /// What this transport can do for this topic (a raw topic can do less than a Sluice topic).
@@ -129,7 +148,11 @@ class SLUICE_EXPORT Transport {
   /// Checks the transport's own options. Throws ConfigError naming the option's place, its value and what is accepted.
   virtual void validate(const TopicSpec& spec) const = 0;
 
+  /// Joins the topic to publish, making what does not exist yet. Throws Error when the topic exists and differs
+  /// (naming both sides' values), when shared memory is full, or when there is no room for another writer.
   [[nodiscard]] virtual std::unique_ptr<Writer> open_writer(const TopicSpec& spec, const TransportContext& context) = 0;
+
+  /// Joins the topic to receive what is published from now on. Throws as open_writer.
   [[nodiscard]] virtual std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext& context) = 0;
 
   /// Removes what dead processes left in the domain's directory; returns how many files that were.

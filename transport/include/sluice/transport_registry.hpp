@@ -14,12 +14,12 @@ namespace sluice {
 
 /// A plugin file and what became of it.
 struct PluginInfo {
-  std::string path;  ///< Empty for one that is linked in.
-  std::string name;
-  std::string version;
-  std::string description;
-  TransportTraits traits;
-  std::string error;  ///< Why it cannot be used; empty when it can.
+  std::string path;         ///< Empty for one that is linked in.
+  std::string name;         ///< The word after `transport:`; this and what follows is empty when `error` is not.
+  std::string version;      ///< The plugin's own.
+  std::string description;  ///< One line.
+  TransportTraits traits;   ///< The most that it can do.
+  std::string error;        ///< Why it cannot be used; empty when it can.
 };
 
 /// Finds, checks and keeps transports. A file that cannot be used is remembered with its reason and changes nothing
@@ -29,7 +29,7 @@ class SLUICE_EXPORT TransportRegistry {
  public:
   /// Searches SLUICE_PLUGIN_PATH (directories, separated by colons), then `directories`, then the directory that was
   /// installed with this library (lib/sluice/plugins). The first plugin of a name wins.
-  explicit TransportRegistry(std::vector<std::string> directories = {});
+  explicit TransportRegistry(const std::vector<std::string>& directories = {});
 
   /// Throws Error when no usable plugin has that name: names the ones there are, and the broken ones with their
   /// reasons.

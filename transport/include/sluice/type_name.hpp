@@ -11,6 +11,7 @@ namespace sluice {
 ///     template <> struct sluice::TypeName<Imu> { static std::string value() { return "demo/Imu"; } };
 template <typename T>
 struct TypeName {
+  /// "demo/Imu".
   static std::string value() {
     // "... value() [with T = demo::Imu; ...]" (g++), "... [T = demo::Imu]" (clang)
     const std::string_view text = __PRETTY_FUNCTION__;

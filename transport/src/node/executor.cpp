@@ -44,7 +44,7 @@ void Executor::remove(Node& node) {
     const std::lock_guard lock(impl_->mutex);
     const std::lock_guard node_lock(node.impl_->mutex);
     impl_->nodes.erase(std::remove(impl_->nodes.begin(), impl_->nodes.end(), node.impl_.get()), impl_->nodes.end());
-    node.impl_->executor = nullptr;
+    if (node.impl_->executor == this) node.impl_->executor = nullptr;
   }
   impl_->changed = true;
   impl_->wait_set.interrupt();

@@ -84,11 +84,11 @@ TopicSpec resolve(detail::NodeImpl& node, std::string_view topic, const MessageT
 
 }  // namespace
 
-std::shared_ptr<detail::PublisherCore> Node::open_publisher(std::string_view topic, MessageType type) {
+std::shared_ptr<detail::PublisherCore> Node::open_publisher(std::string_view topic, const MessageType& type) {
   return std::make_shared<detail::PublisherCore>(impl_->runtime, resolve(*impl_, topic, type), impl_->record_entry);
 }
 
-std::shared_ptr<detail::SubscriptionCore> Node::open_subscription(std::string_view topic, MessageType type,
+std::shared_ptr<detail::SubscriptionCore> Node::open_subscription(std::string_view topic, const MessageType& type,
                                                                   detail::SubscriptionCore::Callback callback) {
   const bool driven = static_cast<bool>(callback);
   auto core = std::make_shared<detail::SubscriptionCore>(impl_->runtime, resolve(*impl_, topic, type),
@@ -134,10 +134,12 @@ void Node::refuse_parameter(const std::string& parameter_name, const std::string
 }
 
 Executor& Node::own_executor() {
-  if (!impl_->own_executor) {
-    impl_->own_executor = std::make_unique<Executor>();
-    impl_->own_executor->add(*this);
-  }
+  // Whoever ends the spinning from another thread may be here at the same time as the thread that begins it.
+  std::call_once(impl_->own_executor_made, [this] {
+    auto executor = std::make_unique<Executor>();
+    executor->add(*this);
+    impl_->own_executor = std::move(executor);
+  });
   return *impl_->own_executor;
 }
 

@@ -35,6 +35,7 @@ struct NodeImpl {
   std::vector<std::weak_ptr<SubscriptionCore>> subscriptions;
   std::vector<std::shared_ptr<TimerState>> timers;
   Executor* executor = nullptr;
+  std::once_flag own_executor_made;
   std::unique_ptr<Executor> own_executor;
 
   /// Tells the executor, wherever it sleeps, that the lists changed.

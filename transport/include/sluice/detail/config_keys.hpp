@@ -22,4 +22,7 @@ struct ConfigKey {
 /// The keys of an entry of `topics`: those common to all transports first, then the options of the transports.
 [[nodiscard]] SLUICE_EXPORT std::span<const ConfigKey> topic_keys() noexcept;
 
+/// The transports whose options are in topic_keys(), all of them. What another transport accepts, only it knows.
+[[nodiscard]] SLUICE_EXPORT bool is_shipped_transport(std::string_view transport) noexcept;
+
 }  // namespace sluice::detail

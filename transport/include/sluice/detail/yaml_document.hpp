@@ -62,6 +62,10 @@ struct YamlNode::Entry {
   YamlNode value;
 };
 
+/// Throws ConfigError at `origin`: "unknown key KEY in WHAT", with the nearest known one or with all of them.
+[[noreturn]] void refuse_unknown_key(const Origin& origin, const std::string& key, std::string_view what,
+                                     const std::vector<std::string>& known);
+
 /// Parses the text of one document. `source` is the name used in errors. Throws ConfigError. An empty document is null.
 [[nodiscard]] SLUICE_EXPORT YamlNode parse_yaml(const std::string& text, const std::string& source);
 
