@@ -90,7 +90,18 @@ aarch64() {
   done
 }
 
-readonly all=(million crashes demo_kills repeat no_network static_plugins outer_project clang aarch64)
+# Every kill point, killed and stopped at more hits, with several seeds.
+kill_points() {
+  local seed world
+  ./dev build killpoints kill_campaign
+  for seed in 2 3 4 5 6; do
+    for world in reliable best_effort raw control; do
+      build/killpoints/tests/kill_campaign $world --seed $seed --rounds 2
+    done
+  done
+}
+
+readonly all=(million crashes kill_points demo_kills repeat no_network static_plugins outer_project clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do
   if ! printf '%s\n' "${all[@]}" | grep -qx "$name"; then
