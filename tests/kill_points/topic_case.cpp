@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include <sluice/shm/deadline.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
 #include "stress/stress_books.hpp"
@@ -22,6 +23,7 @@ constexpr std::uint32_t kRawDepth = 65536;
 constexpr std::uint64_t kSomeLaps = 40;       // messages
 constexpr std::uint64_t kNeverWithin = 4000;  // messages after which a point that nobody provokes is not reached
 constexpr int kMostProvocations = 30;
+constexpr std::chrono::nanoseconds kLongHold = std::chrono::milliseconds{100};  // on a busy machine
 constexpr std::chrono::seconds kWatchdog{60};
 
 std::uint64_t value(const stress::Word& word) { return word.load_acquire(); }
@@ -60,7 +62,7 @@ TopicSpec spec_for(World world, const stress::Options& options) {
   } else {
     spec.options["hole_timeout"] = {"5ms", {}};
     spec.options["stall_timeout"] = {"150ms", {}};
-    spec.options["evict_after"] = {"400ms", {}};
+    spec.options["evict_after"] = {"600ms", {}};
   }
   return spec;
 }
@@ -192,7 +194,8 @@ TopicCase::Member* TopicCase::provoke() {
       provoker = &start(false, "slick.reserve.intent:5:stop", place_.spec, Role::publisher);
       break;
     case Provocation::publisher_stops_copying:
-      provoker = &start(false, "slick.publish.half:5:stop", place_.spec, Role::publisher);
+      // Continued, it dies before its stamp would hide from the readers what it did to the payload.
+      provoker = &start(false, "slick.publish.header:5:stop,slick.publish.copied:1:kill", place_.spec, Role::publisher);
       break;
     case Provocation::subscriber_dies:
       provoker = &start(true, "slick.join.joined:1:kill", place_.spec, Role::subscriber);
@@ -254,6 +257,7 @@ void TopicCase::await_standstill() {
 /// has read. Everybody else is held in that state until `done`.
 void TopicCase::resume_at_the_worst_moment(Member& member, const std::function<void()>& done) {
   stress::Shared& shared = place_.shared;
+  const std::int64_t since = shm::monotonic_ns();
   shared.hold_readers.store_release(1);
   if (world_ != World::reliable) {
     const std::uint64_t enough = value(shared.writers[0].begun) + 2 * kDepth;
@@ -265,6 +269,7 @@ void TopicCase::resume_at_the_worst_moment(Member& member, const std::function<v
   done();
   shared.hold_writers.store_release(0);
   shared.hold_readers.store_release(0);
+  held_long_ = held_long_ || shm::monotonic_ns() - since > kLongHold.count();
 }
 
 /// Continues a publisher whose position the subscriber has given up, before others get to its cell again.
@@ -286,13 +291,19 @@ void TopicCase::resume_within_the_lap() {
 /// A publisher that goes on is heard again: it uses the same file as the others, and not one that only it knows.
 void TopicCase::require_return() {
   if (!is_publisher(scenario_.role)) return;
-  const auto heard = [&] {
-    std::uint64_t sum = 0;
-    for (std::uint32_t w = 1; w < value(indices_.writers); ++w) sum += value(place_.shared.readers[0].from[w]);
-    return sum;
+  const stress::Shared& shared = place_.shared;
+  const auto begun_and_heard = [&] {
+    std::pair<std::uint64_t, std::uint64_t> sums;
+    for (std::uint32_t w = 1; w < value(indices_.writers); ++w) {
+      sums.first += value(shared.writers[w].begun);
+      sums.second += value(shared.readers[0].from[w]);
+    }
+    return sums;
   };
-  const std::uint64_t before = heard();
-  require(eventually([&] { return heard() > before || victim_->child.ended(); }, kWatchdog),
+  const auto before = begun_and_heard();
+  const auto heard = [&] { return begun_and_heard().second > before.second; };
+  (void)eventually([&] { return heard() || victim_->child.ended(); }, kWatchdog);
+  require(eventually([&] { return heard() || begun_and_heard().first == before.first; }, std::chrono::seconds{1}),
           "nobody hears the victim any more");
 }
 
@@ -372,6 +383,7 @@ void TopicCase::check_books() {
     const std::uint64_t skipped = world_ == World::raw ? value(reader.skipped) : 0;
     require(value(reader.from[0]) + skipped >= value(writer.ok), "messages of the untouched publisher are missing");
   }
+  require(value(reader.evictions) == 0 || held_long_, "the untouched subscriber was evicted");
   require(once_evicted_ == nullptr || value(once_evicted_->evictions) == 1,
           "a subscriber was evicted for what it did before it joined again");
   require(verdict.exit_code() == 0, "the books are wrong");

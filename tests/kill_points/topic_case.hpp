@@ -76,6 +76,7 @@ class TopicCase {
   Member* provoker_ = nullptr;
   const stress::ReaderLog* once_evicted_ = nullptr;
   std::uint32_t steps_before_ = 0;
+  bool held_long_ = false;  ///< Our own pauses may have cost the untouched subscriber its place.
   bool failed_ = false;
 };
 
