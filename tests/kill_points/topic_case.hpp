@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -9,6 +10,8 @@
 #include "stress/stress_process.hpp"
 
 namespace sluice::kill_points {
+
+inline constexpr std::chrono::seconds kWatchdog{60};  ///< Of every wait that is for something that must come.
 
 enum class Outcome { reached, not_reached, failed };
 
