@@ -9,6 +9,8 @@
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
+#include "stress/stress_books.hpp"
+
 namespace sluice::kill_points {
 
 namespace {
