@@ -11,7 +11,6 @@ namespace {
 
 using test::eventually;
 
-constexpr std::chrono::seconds kWatchdog{60};
 constexpr int kMostVisits = 40;
 constexpr int kManyEndpoints = 40;  // more than a record has room for before it grows
 
