@@ -304,6 +304,8 @@ std::optional<WaitFor> TopicReader::arm() noexcept {
   const std::uint64_t stamp = file_.cell(next_).stamp.load_acquire();
   if (stamp >= stamp_message(next_) || look_for_trouble()) return std::nullopt;
   WaitFor wait{&file_.control().doorbell.word(), value, shm::kLongestSleep};
+  // Whoever died between clearing the bell and waking us must not get us evicted for oversleeping.
+  if (file_.reliable()) wait.at_most = std::min<std::chrono::nanoseconds>(wait.at_most, options_.evict_after / 4);
   if (hole_ == next_) {
     const std::chrono::nanoseconds left{hole_look_ns_ - shm::monotonic_ns()};
     wait.at_most = std::max(left, std::chrono::nanoseconds{1000});

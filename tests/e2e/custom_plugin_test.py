@@ -58,14 +58,16 @@ class CustomPlugin(InstalledTest):
         shutil.copytree(FOLDER, liar)
         source = liar / "mailbox_transport.cpp"
         text = source.read_text()
-        wrong = text.replace(".latest_value = true", ".reliable = true")
+        honest = "{.many_subscribers = true, .latest_value = true"
+        wrong = text.replace(honest, "{.reliable = true, .many_subscribers = true")
         self.assertNotEqual(text, wrong)
         source.write_text(wrong)
         self.build(liar)
+        self.environment["SLUICE_PLUGIN_PATH"] = str(liar / "build")
         result = self.run_program(str(self.prefix / "bin" / "sluice-conformance"), "--transport", "mailbox",
-                                  "--plugin-path", str(liar / "build"), "--reliability", "reliable",
+                                  "--reliability", "reliable",
                                   "--only", "depth_kept", "--only", "full", "--only", "round_trip")
-        self.assertEqual(result.returncode, 1, result.stdout)
+        self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
         self.assertRegex(result.stdout, r"FAILS +depth_kept")
         self.assertRegex(result.stdout, r"FAILS +full")
         self.assertRegex(result.stdout, r"holds +round_trip")
@@ -88,30 +90,30 @@ class CustomPlugin(InstalledTest):
         config = str(self.folder / "mailbox.yaml")
         self.assertIn("ok: 1 topic", self.succeeds(self.sluice_bin, "config", "check", config))
         self.assertEqual(self.config_error("topics:\n  /a: {transport: mailbox, slots: 1}\n"),
-                         "error: topics.yaml:2:35: topic '/a': slots: '1' is not a whole number between 2 and 64\n")
+                         "sluice: topics.yaml:2:35: topic '/a': slots: '1' is not a whole number between 2 and 64\n")
         self.assertEqual(self.config_error("topics:\n  /a: {transport: mailbox, slot: 8}\n"),
-                         "error: topics.yaml:2:34: topic '/a': slot: is no option of transport 'mailbox'; "
+                         "sluice: topics.yaml:2:34: topic '/a': slot: is no option of transport 'mailbox'; "
                          "did you mean 'slots'?\n")
         self.assertEqual(self.config_error("topics:\n  /a: {transport: mailbox, relaibility: reliable}\n"),
-                         "error: topics.yaml:2:41: topic '/a': relaibility: is no option of transport 'mailbox'; "
+                         "sluice: topics.yaml:2:41: topic '/a': relaibility: is no option of transport 'mailbox'; "
                          "did you mean 'reliability'?\n")
         self.assertEqual(self.config_error("topics:\n  /a: {transport: mailbox, colour: red}\n"),
-                         "error: topics.yaml:2:36: topic '/a': colour: is no option of transport 'mailbox'; "
+                         "sluice: topics.yaml:2:36: topic '/a': colour: is no option of transport 'mailbox'; "
                          "its options are slots\n")
 
     def test_what_it_does_not_offer_is_refused(self):
         self.assertEqual(self.config_error("topics:\n  /a: {transport: mailbox, reliability: reliable}\n"),
-                         "error: topics.yaml:2:41: topic '/a': transport 'mailbox' cannot do 'reliable'; change "
+                         "sluice: topics.yaml:2:41: topic '/a': transport 'mailbox' cannot do 'reliable'; change "
                          "'reliability' or choose another transport\n")
 
     def test_its_options_belong_to_no_shipped_transport(self):
         error = self.config_error("topics:\n  /a: {transport: slick, slots: 8}\n")
-        self.assertTrue(error.startswith("error: topics.yaml:2:26: unknown key 'slots' in topic '/a'; accepted are"),
+        self.assertTrue(error.startswith("sluice: topics.yaml:2:26: unknown key 'slots' in topic '/a'; accepted are"),
                         error)
 
     def test_without_the_plugin_the_transport_is_what_is_missing(self):
         error = self.config_error("topics:\n  /a: {transport: mailbox, slots: 8}\n", plugin=False)
-        self.assertTrue(error.startswith("error: topics.yaml:2:19: topic '/a': there is no transport 'mailbox' "
+        self.assertTrue(error.startswith("sluice: topics.yaml:2:19: topic '/a': there is no transport 'mailbox' "
                                          "(usable: inproc, slick; plugins are searched in SLUICE_PLUGIN_PATH,"), error)
 
 
