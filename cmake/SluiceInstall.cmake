@@ -12,6 +12,17 @@ install(FILES ${PROJECT_BINARY_DIR}/sluice-config.cmake ${PROJECT_BINARY_DIR}/sl
 install(EXPORT sluice-core-targets NAMESPACE sluice:: DESTINATION ${SLUICE_CMAKE_DIR})
 install(EXPORT sluice-targets NAMESPACE sluice:: DESTINATION ${SLUICE_CMAKE_DIR})
 
+# For programs written for slick_queue. The version is not Sluice's but that of the interface and the segments, which
+# are slick_queue's from 1.2 to 1.4: who asks for 1.2, 1.3 or 1.4 gets them, who asks for 1.5 or 2 is refused.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/slick-queue-config-version.cmake VERSION 1.4.0
+                                 COMPATIBILITY SameMajorVersion)
+foreach(package slick-queue slick_queue)
+  set(SLICK_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/${package})
+  install(FILES cmake/slick-queue-config.cmake DESTINATION ${SLICK_CMAKE_DIR} RENAME ${package}-config.cmake)
+  install(FILES ${PROJECT_BINARY_DIR}/slick-queue-config-version.cmake DESTINATION ${SLICK_CMAKE_DIR}
+          RENAME ${package}-config-version.cmake)
+endforeach()
+
 # How a pkg-config file finds its prefix: lib/pkgconfig and lib/x86_64-linux-gnu/pkgconfig differ in depth.
 file(RELATIVE_PATH SLUICE_PREFIX_FROM_PKGCONFIG ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" SLUICE_PREFIX_FROM_PKGCONFIG ${SLUICE_PREFIX_FROM_PKGCONFIG})

@@ -101,7 +101,37 @@ kill_points() {
   done
 }
 
-readonly all=(million crashes kill_points demo_kills repeat no_network static_plugins outer_project clang aarch64)
+# The queue beside the independent peer: the matrix with more messages; ten million without a lap in 25 rounds, each with
+# another creator, other versions and elements; twenty million that lap their readers.
+queue_interop() {
+  local -x SLUICE_QUEUE_PEER=$PWD/build/release/tests/queue_peer
+  local -x SLICK_PEER_LIBRARY=$PWD/build/release/tests/libslick_peer_atomics.so
+  SLUICE_QUEUE_MATRIX_MESSAGES=3000 /usr/bin/python3 -B tests/interop/queue_matrix_test.py
+  SLUICE_QUEUE_SEED=2 SLUICE_QUEUE_ROUNDS=25 SLUICE_QUEUE_MESSAGES=400000 \
+    /usr/bin/python3 -B tests/interop/queue_stress_test.py ManyProducers
+  SLUICE_QUEUE_SEED=3 SLUICE_QUEUE_MESSAGES=1000000 /usr/bin/python3 -B tests/interop/queue_stress_test.py Laps Deaths
+}
+
+# Inputs that nobody thought of: SLUICE_FUZZ_SECONDS for each fuzzer, together ten minutes. A finding ends it, and is
+# left in build/fuzz/findings; inputs that reach something new are kept in build/fuzz/corpus.
+fuzz() {
+  local seconds=${SLUICE_FUZZ_SECONDS:-150} name corpus
+  local -x ASAN_OPTIONS=external_symbolizer_path=/usr/bin/addr2line
+  local -x UBSAN_OPTIONS=$ASAN_OPTIONS:print_stacktrace=1
+  ./dev build fuzz fuzzers
+  mkdir -p build/fuzz/findings
+  for name in slick_attach slick_ring slick_queue shared_cursor; do
+    corpus=build/fuzz/corpus/$name
+    mkdir -p "$corpus"
+    build/fuzz/tests/fuzz_$name -max_total_time="$seconds" -max_len=2048 -timeout=25 -print_final_stats=1 -verbosity=0 \
+      -artifact_prefix="build/fuzz/findings/$name-" "$corpus" "tests/fuzz/corpus/$name" tests/golden ||
+      { rm -f /dev/shm/sluice-fuzz-* && return 1; }
+    printf 'fuzz_%s: nothing found in %d s\n' "$name" "$seconds"
+  done
+}
+
+readonly all=(million crashes queue_interop fuzz kill_points demo_kills repeat no_network static_plugins outer_project
+  clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do
   if ! printf '%s\n' "${all[@]}" | grep -qx "$name"; then

@@ -12,13 +12,20 @@ namespace sluice::slick {
 /// The slow path of producers: moving the horizon. PROTOCOL.md, "Horizon".
 ///
 /// Invariants that every raise of the horizon to H keeps:
-///  1. H <= R + capacity/4 for a value R that `reserved` had before.
+///  1. H <= R + capacity/4 for a value R that `reserved` had before (raw topics: or the end of the message at R).
 ///  2. reliable: H <= cursor + capacity for every active reader.
 ///  3. For every position h that was granted and whose owner may still store into its cell (record INTENT(h)) and
 ///     h + capacity < H: that record was FENCED before the horizon was raised, and fence_epoch raised after fencing.
 
-/// Raises the horizon as far as it may go. Whether position R (the current `reserved`) may now be granted.
-bool advance_horizon(TopicFile& file) noexcept;
+/// Raises the horizon as far as it may go. `reserved` was loaded (acquire) before the call; whether everything below
+/// `end` may now be granted.
+bool advance_horizon(TopicFile& file, std::uint64_t reserved, std::uint64_t end) noexcept;
+
+/// The same for the next position of a Sluice topic.
+inline bool advance_horizon(TopicFile& file) noexcept {
+  const std::uint64_t reserved = file.control().reserved.load_acquire();
+  return advance_horizon(file, reserved, reserved + 1);
+}
 
 /// Fences every record INTENT(h) for which `fence(h)` holds, so that its owner learns that others gave the position up.
 template <typename Predicate>
@@ -45,17 +52,5 @@ struct SlowestReader {
   [[nodiscard]] bool found() const noexcept { return cursor != UINT64_MAX; }
 };
 [[nodiscard]] SlowestReader slowest_reader(const TopicFile& file) noexcept;
-
-/// Reader entries that are active and whose owner lives.
-[[nodiscard]] std::uint32_t count_live_readers(const TopicFile& file) noexcept;
-[[nodiscard]] std::uint32_t count_live_writers(const TopicFile& file) noexcept;
-
-/// Whether the publisher that was granted `position` and has not published it still lives. Its record names the
-/// position from before the grant until after the publication; no such record means that its owner is gone.
-[[nodiscard]] bool owner_lives(const TopicFile& file, std::uint64_t position) noexcept;
-
-/// Frees an entry if its owner is dead; whether it did. Without locks to be had (after a fork) nobody is dead.
-bool reclaim_reader_if_dead(TopicFile& file, std::uint32_t entry) noexcept;
-bool reclaim_writer_if_dead(TopicFile& file, std::uint32_t entry) noexcept;
 
 }  // namespace sluice::slick

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "slick/raw_topic.hpp"
+#include "slick/raw_group_reader.hpp"
+#include "slick/raw_reader.hpp"
+#include "slick/raw_writer.hpp"
 #include "slick/topic_reader.hpp"
 #include "slick/topic_writer.hpp"
 
@@ -23,7 +25,7 @@ constexpr TransportTraits kTopicTraits{.zero_copy = true,
                                        .transient_local = false};
 
 constexpr TransportTraits kRawTraits{.zero_copy = false,
-                                     .reliable = false,
+                                     .reliable = true,  // among Sluice nodes, while no foreign program produces
                                      .many_publishers = true,
                                      .many_subscribers = true,
                                      .latest_value = false,
@@ -53,7 +55,9 @@ class SlickTransport final : public Transport {
   void validate(const TopicSpec& spec) const override {
     const OptionReader options(spec);
     if (is_raw(spec)) {
-      options.require_known({"segment", "element", "adopt", "hole_timeout"}, "a raw slick topic (one with 'segment')");
+      options.require_known({"segment", "element", "adopt", "hole_timeout", "group", "mode", "stall_timeout",
+                             "evict_after", "max_publishers", "max_subscribers"},
+                            "a raw slick topic (one with 'segment')");
       (void)parse_raw_options(spec);
     } else {
       options.require_known({"hole_timeout", "stall_timeout", "evict_after", "max_publishers", "max_subscribers"},
@@ -63,12 +67,16 @@ class SlickTransport final : public Transport {
   }
 
   [[nodiscard]] std::unique_ptr<Writer> open_writer(const TopicSpec& spec, const TransportContext& context) override {
-    if (is_raw(spec)) return std::make_unique<RawWriter>(spec, raw_options(spec, context));
+    if (is_raw(spec)) return std::make_unique<RawWriter>(spec, raw_options(spec, context), context);
     return std::make_unique<TopicWriter>(spec, parse_topic_options(spec), context);
   }
 
   [[nodiscard]] std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext& context) override {
-    if (is_raw(spec)) return std::make_unique<RawReader>(spec, raw_options(spec, context));
+    if (is_raw(spec)) {
+      const RawOptions options = raw_options(spec, context);
+      if (!options.group.empty()) return std::make_unique<RawGroupReader>(spec, options, context);
+      return std::make_unique<RawReader>(spec, options, context);
+    }
     return std::make_unique<TopicReader>(spec, parse_topic_options(spec), context);
   }
 
@@ -85,6 +93,7 @@ class SlickTransport final : public Transport {
   static RawOptions raw_options(const TopicSpec& spec, const TransportContext& context) {
     RawOptions options = parse_raw_options(spec);
     options.request.access = context.access;
+    if (options.mode) options.request.access.mode = *options.mode;
     return options;
   }
 };

@@ -93,8 +93,8 @@ void TopicFile::adopt(shm::AttachedSegment&& attached, shm::FileLock&& lock, con
   reliable_ = header().reliability == static_cast<std::uint8_t>(Reliability::reliable);
 }
 
-TopicFile TopicFile::open(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context) {
-  const std::string path = topic_path(context.directory, spec.name);
+TopicFile TopicFile::open_at(const std::string& path, const TopicSpec& spec, const TopicOptions& options,
+                             const TransportContext& context) {
   const std::string what = "topic '" + spec.name + "'";
   const shm::Deadline deadline = shm::Deadline::after(kOpenPatience);
   TopicFile result;

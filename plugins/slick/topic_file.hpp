@@ -56,9 +56,15 @@ struct TopicGeometry {
 /// leftover.
 class TopicFile {
  public:
-  /// Opens or creates. Throws Error.
+  /// Opens or creates the file of a topic's name. Throws Error.
   [[nodiscard]] static TopicFile open(const TopicSpec& spec, const TopicOptions& options,
-                                      const TransportContext& context);
+                                      const TransportContext& context) {
+    return open_at(topic_path(context.directory, spec.name), spec, options, context);
+  }
+
+  /// As open, for a file of another name in the domain's directory.
+  [[nodiscard]] static TopicFile open_at(const std::string& path, const TopicSpec& spec, const TopicOptions& options,
+                                         const TransportContext& context);
   TopicFile(TopicFile&&) noexcept = default;
   TopicFile& operator=(TopicFile&&) = delete;
   ~TopicFile();

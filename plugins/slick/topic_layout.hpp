@@ -74,12 +74,16 @@ struct TopicControl {
   /// by an entry's first owner before it is active; they never fall.
   shm::SharedAtomic<std::uint32_t> reader_entries;
   shm::SharedAtomic<std::uint32_t> writer_entries;
+
+  /// Raw topics: 1 once a producer that keeps no entry here was noticed; then nothing is reliable any more.
+  shm::SharedAtomic<std::uint32_t> foreign_producer;
 };
 static_assert(offsetof(TopicControl, doorbell) == 16);
 static_assert(offsetof(TopicControl, horizon) == 128);
 static_assert(offsetof(TopicControl, space) == 144);
 static_assert(offsetof(TopicControl, reader_entries) == 148);
 static_assert(offsetof(TopicControl, writer_entries) == 152);
+static_assert(offsetof(TopicControl, foreign_producer) == 156);
 static_assert(sizeof(TopicControl) == 256);
 
 enum class EntryState : std::uint32_t {
@@ -125,6 +129,7 @@ struct WriterEntry {
   shm::SharedAtomic<std::uint64_t> publisher;
   shm::SharedAtomic<std::uint32_t> state;
   shm::SharedAtomic<std::uint32_t> pid;
+  shm::SharedAtomic<std::uint64_t> grant;  ///< Raw topics: the latest grant, as make_reserved(position, n) of the ring.
 
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> version;
   shm::SharedAtomic<std::uint64_t> published;

@@ -1,7 +1,5 @@
 #include "slick/topic_reader.hpp"
 
-#include <unistd.h>
-
 #include <sluice/shm/kill_point.hpp>
 #include <sluice/shm/unvalidated_copy.hpp>
 
@@ -9,61 +7,30 @@
 #include <new>
 #include <utility>
 
-#include "slick/books.hpp"
+#include "slick/entries.hpp"
 #include "slick/horizon.hpp"
 
 namespace sluice::slick {
 
 TopicReader::TopicReader(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context)
-    : file_(TopicFile::open(spec, options, context)), options_(options) {
+    : file_(TopicFile::open(spec, options, context)), options_(options), place_(file_, spec.name) {
   cursor_period_ = std::max<std::uint64_t>(1, file_.geometry().capacity / 8);
   look_ahead_ = std::min<std::uint64_t>(16, file_.geometry().capacity / 2);
   if (file_.reliable()) released_.assign(file_.geometry().capacity, 0);
-  claim_entry(spec);
-}
-
-void TopicReader::claim_entry(const TopicSpec& spec) {
-  const std::uint32_t count = file_.geometry().max_readers;
-  while (index_ < count && !file_.lock().try_lock_exclusive(file_.reader_byte(index_))) ++index_;
-  if (index_ == count) {
-    throw Error("topic '" + spec.name + "': all " + std::to_string(count) +
-                " places for subscriptions are taken; raise max_subscribers");
-  }
-  entry_ = &file_.reader(index_);
-  SLUICE_KILL_POINT("slick.reader.locked");
-  file_.control().reader_entries.raise_to_acq_rel(index_ + 1);
-  SLUICE_KILL_POINT("slick.reader.counted");
-  entry_->pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
   join();
   books_.joined = next_;
   write_books();
 }
 
-/// SYNC join→scan: the cursor is stored and the entry active before the fence, `reserved` is loaded after it. A
-/// producer's scan that missed this entry loaded a `reserved` not above ours before its own fence, so the horizon that
-/// it computes, however late it lands, is at most that + capacity <= cursor + capacity.
 void TopicReader::join() noexcept {
-  TopicControl& control = file_.control();
-  entry_->cursor.store_relaxed(control.reserved.load_acquire());
-  SLUICE_KILL_POINT("slick.join.announced");
-  entry_->state.store_seq_cst(joined_once_more(entry_->state.load_relaxed()));
-  SLUICE_KILL_POINT("slick.join.active");
-  shm::fence_seq_cst();
-  next_ = oldest_ = published_cursor_ = control.reserved.load_acquire();
-  entry_->cursor.store_release(next_);
-  SLUICE_KILL_POINT("slick.join.joined");
+  next_ = oldest_ = place_.join([this] { return file_.control().reserved.load_acquire(); });
 }
 
 TopicReader::~TopicReader() {
   if (!file_.lock().usable()) return;
   write_books();
-  SLUICE_KILL_POINT("slick.reader.leaving");
-  entry_->state.store_seq_cst(with_state(entry_->state.load_relaxed(), EntryState::free));
-  SLUICE_KILL_POINT("slick.reader.freed");
-  if (file_.control().space.waiting()) file_.control().space.ring();
+  place_.leave();
 }
-
-bool TopicReader::evicted() const noexcept { return entry_state(entry_->state.load_relaxed()) != EntryState::active; }
 
 /// Whether everything read so far from the cell of `position` belongs to that position. The caller's loads came before;
 /// SYNC horizon→data: the acquire fence pairs with the release fence between a producer's load of the horizon and its
@@ -81,20 +48,24 @@ bool TopicReader::intact(std::uint64_t position) const noexcept {
 //  5. lapped: count what is gone, go on at a position that is safely there.
 std::optional<TakenMessage> TopicReader::take() noexcept {
   std::optional<TakenMessage> taken;  // the one result, so that it is never copied: a copy would wait for its stores
-  if (file_.reliable() && evicted()) rejoin_after_eviction();
+  if (file_.reliable() && place_.evicted()) rejoin_after_eviction();
   for (;;) {
     Cell& cell = file_.cell(next_);
     __builtin_prefetch(reinterpret_cast<const std::byte*>(&cell) + shm::kCacheLine);
     const std::uint64_t stamp = cell.stamp.load_acquire();
     if (stamp == stamp_message(next_)) {
-      if (!file_.reliable() && !have_copy_buffer()) return taken;
-      if (file_.reliable() ? take_in_place(cell, taken) : take_copy(cell, taken)) return taken;
+      std::byte* copy = nullptr;
+      if (!file_.reliable()) {
+        copy = copies_.prepare(kCellHeader + file_.geometry().max_payload);
+        if (copy == nullptr) return taken;  // no memory: the message stays where it is
+      }
+      if (file_.reliable() ? take_in_place(cell, taken) : take_copy(cell, copy, taken)) return taken;
     } else if (stamp == stamp_jump(next_)) {
       skip();
     } else if (stamp > stamp_jump(next_)) {
       fall_behind();
     } else {
-      if (file_.reliable() && file_.control().space.waiting_relaxed()) publish_cursor();
+      if (file_.reliable() && file_.control().space.waiting_relaxed()) place_.publish_cursor(oldest_);
       if (!time_to_look() || !look_for_trouble()) return taken;
     }
   }
@@ -114,23 +85,7 @@ bool TopicReader::take_in_place(Cell& cell, std::optional<TakenMessage>& taken) 
   return true;
 }
 
-/// A free buffer for a copy, made if there is none. False: no memory; the message stays where it is.
-bool TopicReader::have_copy_buffer() noexcept {
-  if (!free_copies_.empty()) return true;
-  try {
-    copies_.reserve(copies_.size() + 1);
-    free_copies_.reserve(copies_.size() + 1);  // so that release needs no memory
-    copies_.push_back(std::make_unique_for_overwrite<std::byte[]>(kCellHeader + file_.geometry().max_payload));
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
-  free_copies_.push_back(copies_.size() - 1);
-  return true;
-}
-
-bool TopicReader::take_copy(Cell& cell, std::optional<TakenMessage>& taken) noexcept {
-  const std::uint64_t handle = free_copies_.back();
-  std::byte* copy = copies_[handle].get();
+bool TopicReader::take_copy(Cell& cell, std::byte* copy, std::optional<TakenMessage>& taken) noexcept {
   shm::copy_unvalidated(copy, &cell, kCellHeader);
   auto* header = reinterpret_cast<Cell*>(copy);
   // A length that was torn is caught by the horizon; until then it only has to stay inside the cell.
@@ -144,8 +99,7 @@ bool TopicReader::take_copy(Cell& cell, std::optional<TakenMessage>& taken) noex
     skip();
     return false;
   }
-  free_copies_.pop_back();
-  deliver(taken.emplace(), copy + kCellHeader, *header, handle);
+  deliver(taken.emplace(), copy + kCellHeader, *header, copies_.hand_out());
   return true;
 }
 
@@ -213,7 +167,7 @@ void TopicReader::release(const TakenMessage& message) noexcept {
   if (file_.reliable()) {
     mark_released(message.handle);
   } else {
-    free_copies_.push_back(message.handle);
+    copies_.give_back(message.handle);
   }
 }
 
@@ -226,18 +180,8 @@ void TopicReader::mark_released(std::uint64_t position) noexcept {
   const std::uint64_t mask = file_.geometry().mask;
   released_[position & mask] = 1;
   while (oldest_ < next_ && released_[oldest_ & mask] != 0) ++oldest_;
-  const bool due = oldest_ - published_cursor_ >= cursor_period_;
-  if (due || file_.control().space.waiting_relaxed()) publish_cursor();
-}
-
-/// SYNC cursor→horizon: the exchange releases our reads of the cells to whoever reuses them.
-/// SYNC space: it is also the full barrier between the new cursor and the look at the bit.
-void TopicReader::publish_cursor() noexcept {
-  if (published_cursor_ == oldest_) return;
-  entry_->cursor.exchange_seq_cst(oldest_);
-  SLUICE_KILL_POINT("slick.cursor.published");
-  published_cursor_ = oldest_;
-  if (file_.control().space.waiting()) file_.control().space.ring();
+  const bool due = oldest_ - place_.published_cursor() >= cursor_period_;
+  if (due || file_.control().space.waiting_relaxed()) place_.publish_cursor(oldest_);
 }
 
 /// Looking costs the publishers a cache line, so a polling reader looks once in a tick of the coarse clock: spinning or
@@ -296,8 +240,8 @@ void TopicReader::repair_hole(std::uint64_t position) noexcept {
 std::optional<WaitFor> TopicReader::arm() noexcept {
   write_books();
   if (file_.reliable()) {
-    if (evicted()) return std::nullopt;
-    publish_cursor();
+    if (place_.evicted()) return std::nullopt;
+    place_.publish_cursor(oldest_);
   }
   const std::uint32_t value = file_.control().doorbell.arm();
   SLUICE_KILL_POINT("slick.doorbell.armed");
@@ -314,17 +258,6 @@ std::optional<WaitFor> TopicReader::arm() noexcept {
 }
 
 std::uint32_t TopicReader::writer_count() const { return count_live_writers(file_); }
-
-void TopicReader::write_books() noexcept {
-  if (!file_.reliable()) entry_->cursor.store_relaxed(next_);  // for tools only
-  BooksWrite books(entry_->version);
-  entry_->joined.store_relaxed(books_.joined);
-  entry_->received.store_relaxed(books_.received);
-  entry_->lost.store_relaxed(books_.lost);
-  entry_->skipped.store_relaxed(books_.skipped);
-  entry_->bytes.store_relaxed(books_.bytes);
-  entry_->evictions.store_relaxed(books_.evictions);
-}
 
 ReaderStats TopicReader::stats() const noexcept {
   ReaderStats stats = books_;

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include <sluice/transport.hpp>
 
+#include "slick/copy_buffers.hpp"
+#include "slick/reader_place.hpp"
 #include "slick/topic_file.hpp"
 
 namespace sluice::slick {
@@ -29,34 +30,28 @@ class TopicReader final : public Reader {
   [[nodiscard]] ReaderStats stats() const noexcept override;
 
  private:
-  void claim_entry(const TopicSpec& spec);
   void join() noexcept;
   void rejoin_after_eviction() noexcept;
-  [[nodiscard]] bool evicted() const noexcept;
   [[nodiscard]] bool intact(std::uint64_t position) const noexcept;
   [[nodiscard]] bool take_in_place(Cell& cell, std::optional<TakenMessage>& taken) noexcept;
-  [[nodiscard]] bool have_copy_buffer() noexcept;
-  [[nodiscard]] bool take_copy(Cell& cell, std::optional<TakenMessage>& taken) noexcept;
+  [[nodiscard]] bool take_copy(Cell& cell, std::byte* copy, std::optional<TakenMessage>& taken) noexcept;
   void deliver(TakenMessage& message, const std::byte* data, const Cell& header, std::uint64_t handle) noexcept;
   void look_ahead() noexcept;
   void prefetch_cell(std::uint64_t position) const noexcept;
   void skip() noexcept;
   void fall_behind() noexcept;
   void mark_released(std::uint64_t position) noexcept;
-  void publish_cursor() noexcept;
   [[nodiscard]] bool time_to_look() noexcept;
   [[nodiscard]] bool look_for_trouble() noexcept;
   void repair_hole(std::uint64_t position) noexcept;
-  void write_books() noexcept;
+  void write_books() noexcept { place_.write_books(books_, next_); }
 
   TopicFile file_;
   TopicOptions options_;
-  std::uint32_t index_ = 0;
-  ReaderEntry* entry_ = nullptr;
+  ReaderPlace place_;
 
-  std::uint64_t next_ = 0;              ///< The position to take next.
-  std::uint64_t oldest_ = 0;            ///< The oldest position not given back; <= next_.
-  std::uint64_t published_cursor_ = 0;  ///< What producers know of oldest_.
+  std::uint64_t next_ = 0;    ///< The position to take next.
+  std::uint64_t oldest_ = 0;  ///< The oldest position not given back; <= next_. Publishers know it, some later.
   std::uint64_t cursor_period_ = 1;
   std::vector<std::uint8_t> released_;  ///< By cell: whether a position in [oldest_, next_) was given back.
 
@@ -70,8 +65,7 @@ class TopicReader final : public Reader {
   std::int64_t hole_since_ns_ = 0;   ///< since this time; we look at its owner
   std::int64_t hole_look_ns_ = 0;    ///< next at this time.
 
-  std::vector<std::unique_ptr<std::byte[]>> copies_;  ///< best_effort: buffers for messages handed out.
-  std::vector<std::uint64_t> free_copies_;
+  CopyBuffers copies_;  ///< best_effort: of messages handed out.
   ReaderStats books_;
 };
 

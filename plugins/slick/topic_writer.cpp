@@ -10,13 +10,12 @@
 #include <sluice/shm/kill_point.hpp>
 
 #include "slick/books.hpp"
+#include "slick/horizon.hpp"
 
 namespace sluice::slick {
 
 namespace {
 
-constexpr std::chrono::milliseconds kLongestSpaceSleep{20};  // a dead reader wakes nobody: look for it this often
-constexpr int kSpinsBeforeSleep = 200;
 constexpr std::chrono::milliseconds kQuarantineNap{1};  // between looks whether a stopped publisher went on
 
 void copy_payload(std::byte* to, std::span<const std::byte> from) noexcept {
@@ -32,6 +31,7 @@ TopicWriter::TopicWriter(const TopicSpec& spec, const TopicOptions& options, con
     : file_(TopicFile::open(spec, options, context)),
       options_(options),
       max_blocking_time_(spec.qos.max_blocking_time),
+      back_pressure_(file_, options.evict_after, max_blocking_time_),
       loans_(file_.geometry().max_payload) {
   // Some cells ahead, for a reader polls the very next one; never so far that it is the cell just published.
   prefetch_distance_ = std::min<std::uint64_t>(4, file_.geometry().capacity / 4);
@@ -40,20 +40,12 @@ TopicWriter::TopicWriter(const TopicSpec& spec, const TopicOptions& options, con
 }
 
 void TopicWriter::claim_entry(const TopicSpec& spec) {
-  const std::uint32_t count = file_.geometry().max_writers;
-  while (index_ < count && !file_.lock().try_lock_exclusive(file_.writer_byte(index_))) ++index_;
-  if (index_ == count) {
-    throw Error("topic '" + spec.name + "': all " + std::to_string(count) +
-                " places for publishers are taken; raise max_publishers");
-  }
+  index_ = claim_writer_entry(file_, spec.name);
   entry_ = &file_.writer(index_);
-  SLUICE_KILL_POINT("slick.writer.locked");
-  file_.control().writer_entries.raise_to_acq_rel(index_ + 1);
-  SLUICE_KILL_POINT("slick.writer.counted");
   // A dead predecessor's INTENT or FENCED goes: it will never store again, and readers repair its hole without it.
   entry_->record.store_release(kRecordIdle);
   SLUICE_KILL_POINT("slick.writer.record_cleared");
-  publisher_ = static_cast<std::uint32_t>(file_.control().next_publisher.fetch_add_relaxed(1) + 1);
+  publisher_ = next_publisher_id(file_);
   SLUICE_KILL_POINT("slick.writer.identity_taken");
   entry_->publisher.store_relaxed(publisher_);
   entry_->pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
@@ -190,50 +182,13 @@ bool TopicWriter::is_quarantined(std::uint64_t position) noexcept {
 }
 
 bool TopicWriter::make_room() noexcept {
-  if (advance_horizon(file_) || wait_for_room()) {
-    stall_ = {};  // whoever held us up has moved; a later stall counts anew
-    return true;
+  if (!advance_horizon(file_)) {
+    // Full, so this topic is reliable. What our last attempt announced must not look like work in progress meanwhile.
+    entry_->record.store_release(kRecordIdle);
+    if (!back_pressure_.wait([this] { return advance_horizon(file_); })) return false;
   }
-  return false;
-}
-
-bool TopicWriter::wait_for_room() noexcept {
-  // Full, so this topic is reliable. What our last attempt announced must not look like work in progress meanwhile.
-  entry_->record.store_release(kRecordIdle);
-  for (int spin = 0; spin < kSpinsBeforeSleep; ++spin) {
-    shm::spin_pause();
-    if (advance_horizon(file_)) return true;
-  }
-  const shm::Deadline deadline = shm::Deadline::after(max_blocking_time_);
-  for (;;) {
-    // SYNC space: arm is seq_cst and precedes the scan; readers publish their cursor by exchange, then look at the bit.
-    const std::uint32_t value = file_.control().space.arm();
-    SLUICE_KILL_POINT("slick.space.armed");
-    if (advance_horizon(file_)) return true;
-    // Before the deadline is looked at: a publisher that may not wait at all must get past a dead reader too.
-    if (deal_with_slowest_reader()) continue;
-    if (deadline.passed()) return false;
-    file_.control().space.sleep(value, earlier(deadline, shm::Deadline::after(kLongestSpaceSleep)));
-  }
-}
-
-/// Takes the place from the reader that holds us up if it is dead or stopped; whether it did.
-bool TopicWriter::deal_with_slowest_reader() noexcept {
-  const SlowestReader slowest = slowest_reader(file_);
-  if (!slowest.found()) return false;
-  if (reclaim_reader_if_dead(file_, slowest.entry)) return true;
-  const std::int64_t now = shm::monotonic_ns();
-  if (stall_.entry != slowest.entry || stall_.cursor != slowest.cursor || stall_.state != slowest.state) {
-    stall_ = {slowest.entry, slowest.cursor, slowest.state, now};
-    return false;
-  }
-  if (now - stall_.since_ns < options_.evict_after.count()) return false;
-  SLUICE_KILL_POINT("slick.evict.decided");
-  std::uint32_t state = slowest.state;
-  const bool evicted =
-      file_.reader(slowest.entry).state.compare_exchange_seq_cst(state, with_state(state, EntryState::evicted));
-  SLUICE_KILL_POINT("slick.evict.done");
-  return evicted;
+  back_pressure_.moved();
+  return true;
 }
 
 PublishResult TopicWriter::commit(std::uint64_t position, Cell& cell) noexcept {

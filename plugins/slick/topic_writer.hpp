@@ -7,7 +7,8 @@
 
 #include <sluice/transport.hpp>
 
-#include "slick/horizon.hpp"
+#include "slick/back_pressure.hpp"
+#include "slick/entries.hpp"
 #include "slick/loan_buffers.hpp"
 #include "slick/topic_file.hpp"
 
@@ -35,8 +36,6 @@ class TopicWriter final : public Writer {
   void claim_entry(const TopicSpec& spec);
   [[nodiscard]] std::optional<std::uint64_t> reserve() noexcept;
   [[nodiscard]] bool make_room() noexcept;
-  [[nodiscard]] bool wait_for_room() noexcept;
-  bool deal_with_slowest_reader() noexcept;
   void refresh_horizon() noexcept;
   void find_standing_fences() noexcept;
   [[nodiscard]] bool is_quarantined(std::uint64_t position) noexcept;
@@ -47,6 +46,7 @@ class TopicWriter final : public Writer {
   TopicFile file_;
   TopicOptions options_;
   std::chrono::nanoseconds max_blocking_time_;
+  BackPressure back_pressure_;
   LoanBuffers loans_;
   std::uint32_t index_ = 0;
   WriterEntry* entry_ = nullptr;
@@ -61,13 +61,6 @@ class TopicWriter final : public Writer {
     std::uint64_t position;
   };
   std::vector<Fence> fences_;  ///< FENCED records of owners that may still store. Capacity reserved at open.
-
-  struct Stall {
-    std::uint32_t entry = 0;
-    std::uint64_t cursor = UINT64_MAX;
-    std::uint32_t state = 0;
-    std::int64_t since_ns = 0;
-  } stall_;  ///< The reader that holds us up, and since when it has not moved.
 
   WriterStats books_;
 };

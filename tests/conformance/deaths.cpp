@@ -116,7 +116,9 @@ void check_eviction_told(Topic& topic) {
   const auto held = receiver.hold();
   expect(held.has_value(), "a message");
   sender.send(100 * std::uint64_t{topic.spec.qos.depth});
-  expect(!reader->valid(*held), "a message that is not valid any more, once its reader was evicted");
+  if (topic.traits().zero_copy) {  // a copy stays what it is
+    expect(!reader->valid(*held), "a message that is not valid any more, once its reader was evicted");
+  }
   reader->release(*held);
   while (!receiver.receive()) sender.send(1);
   expect_equal(reader->stats().evictions, 1U, "evictions, by the reader's books");
@@ -184,7 +186,7 @@ void add_deaths(Suite& suite) {
             {Need::between_processes, Need::best_effort_topic}, check_stopped_reader);
   suite.add("stopped_reliable_reader", "a reader that is stopped for longer than evict_after loses its place",
             {Need::between_processes, Need::reliable_topic, Need::evict_after_given}, check_evicted_reader);
-  suite.add("told_of_eviction", "who was evicted is told so, and what it held is not valid any more",
+  suite.add("told_of_eviction", "who was evicted is told so, and what it held in place is not valid any more",
             {Need::reliable_topic, Need::evict_after_given}, check_eviction_told);
   suite.add("leftovers", "remove_leftovers removes what the dead left", needs, check_leftovers_removed);
   suite.add("next_one", "who comes after the dead begins anew", {Need::between_processes, Need::own_format},

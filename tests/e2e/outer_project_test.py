@@ -39,7 +39,10 @@ int main() {
 def project_with(lines):
     """The README's project with `lines` in place of find_package, and a second program."""
     assert "find_package(sluice REQUIRED)\n" in FIND_PACKAGE
-    return FIND_PACKAGE.replace("find_package(sluice REQUIRED)\n", lines) + PROGRAMS
+    programs = PROGRAMS
+    if "find_package(sluice" not in lines:  # the targets that slick_queue programs link are there as well
+        programs = PROGRAMS.replace("sluice::core)", "sluice::core slick::queue slick::slick_queue)")
+    return FIND_PACKAGE.replace("find_package(sluice REQUIRED)\n", lines) + programs
 
 
 def copy_sources(target):

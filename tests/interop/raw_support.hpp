@@ -1,88 +1,38 @@
 #pragma once
 
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <mutex>
 
-#include <atomic>
-#include <cstdint>
-#include <cstring>
-#include <fstream>
-#include <iterator>
-#include <stdexcept>
-#include <string>
-#include <vector>
-
-#include <nlohmann/json.hpp>
-
-#include "slick/raw_ring.hpp"
-#include "slick/raw_segment.hpp"
+#include "interop/golden_support.hpp"
+#include "unit/slick/slick_support.hpp"
 
 namespace sluice::test {
 
-/// A name in /dev/shm that is gone again at the end of the test.
-class SegmentName {
- public:
-  SegmentName() {
-    static std::atomic<unsigned> count{0};
-    name_ = "/sluice-test-" + std::to_string(::getpid()) + "-" + std::to_string(count.fetch_add(1));
+/// A raw topic of 8 elements of 8 bytes, as the golden files.
+struct RawBench : TopicBench {
+  explicit RawBench(Reliability reliability = Reliability::best_effort) : TopicBench(reliability, 8, 64) {
+    set_option("segment", name.name());
+    set_option("element", "8B");
+    set_option("hole_timeout", "5ms");
   }
-  ~SegmentName() { ::shm_unlink(name_.c_str()); }
-  SegmentName(const SegmentName&) = delete;
-  SegmentName& operator=(const SegmentName&) = delete;
 
-  [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] std::string path() const { return "/dev/shm" + name_; }
+  /// The segment as a foreign program has it.
+  [[nodiscard]] TestRing ring() const { return TestRing(slick::attach_segment(golden_request(name))); }
+
+  /// As writer() and reader(), with what they report kept in `events`.
+  [[nodiscard]] std::unique_ptr<Writer> heard_writer() { return transport->open_writer(spec, heard_context()); }
+  [[nodiscard]] std::unique_ptr<Reader> heard_reader() { return transport->open_reader(spec, heard_context()); }
+
+  SegmentName name;
+  std::vector<TransportEvent> events;
 
  private:
-  std::string name_;
+  [[nodiscard]] TransportContext heard_context() {
+    TransportContext context = this->context();
+    context.report = [this](const TransportEvent& event) { events.push_back(event); };
+    return context;
+  }
 };
 
-inline std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error("cannot read " + path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-inline void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
-
-inline std::string golden(const std::string& file) { return read_file(std::string(SLUICE_GOLDEN_DIR) + "/" + file); }
-
-/// The rows of slick.json.
-inline nlohmann::json golden_rows() { return nlohmann::json::parse(golden("slick.json")); }
-
-inline void put(std::string& bytes, std::size_t offset, std::uint32_t value) { std::memcpy(&bytes[offset], &value, 4); }
-inline std::uint32_t get(const std::string& bytes, std::size_t offset) {
-  std::uint32_t value = 0;
-  std::memcpy(&value, &bytes[offset], 4);
-  return value;
-}
-
-inline constexpr std::size_t kStateOffset = 48;
-
-/// As the golden files: capacity 8, elements of 8 bytes.
-inline slick::RawRequest golden_request(const SegmentName& name) {
-  slick::RawRequest request;
-  request.name = name.name();
-  request.element_size = 8;
-  request.capacity = 8;
-  request.patience = std::chrono::milliseconds{30};
-  return request;
-}
-
-/// What every element of the golden files holds.
-constexpr std::uint64_t golden_element(std::uint64_t index) { return 0xC0DE000000000000U | index; }
-
-/// Reserves n elements and writes them as the golden files' writers did.
-inline void publish_golden(slick::RawRing& ring, std::uint32_t n) {
-  const std::uint64_t index = ring.reserve(n);
-  for (std::uint64_t i = index; i < index + n; ++i) {
-    const std::uint64_t value = golden_element(i);
-    std::memcpy(ring.element(i), &value, sizeof value);
-  }
-  if (!ring.publish(index, n)) throw std::runtime_error("lapped");
-}
+inline const std::string kEight = "12345678";
 
 }  // namespace sluice::test

@@ -3,31 +3,12 @@
 #include <thread>
 
 #include "interop/raw_support.hpp"
-#include "slick/raw_topic.hpp"
 #include "support/child_process.hpp"
-#include "unit/slick/slick_support.hpp"
 
 using namespace sluice;
 using namespace sluice::slick;
 using namespace sluice::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-struct RawBench : TopicBench {
-  RawBench() : TopicBench(Reliability::best_effort, 8, 64) {
-    set_option("segment", name.name());
-    set_option("element", "8B");
-    set_option("hole_timeout", "5ms");
-  }
-  [[nodiscard]] RawRing ring() const { return RawRing(attach_raw_segment(golden_request(name))); }
-
-  SegmentName name;
-};
-
-const std::string kEight = "12345678";
-
-}  // namespace
 
 TEST_CASE("a raw message is a whole number of elements; its sequence is its index") {
   const RawBench bench;
@@ -50,8 +31,7 @@ TEST_CASE("a raw message is a whole number of elements; its sequence is its inde
   CHECK(books_are(reader->stats(), 4, 0, 0, 0));
   const auto wait = reader->arm();
   REQUIRE(wait);
-  CHECK(wait->word == nullptr);  // nobody rings for a foreign producer
-  CHECK(wait->at_most <= 1ms);
+  CHECK(wait->word != nullptr);  // rung by Sluice producers, and for foreign ones by the polling thread
 }
 
 TEST_CASE("a lapped raw reader goes on with the oldest message and counts elements", "[full lap]") {
@@ -72,7 +52,7 @@ TEST_CASE("a foreign producer's hole is given up after the timeout and counted")
   const RawBench bench;
   const auto reader = bench.reader();
   const auto writer = bench.writer();
-  RawRing foreign = bench.ring();
+  TestRing foreign = bench.ring();
   REQUIRE(send(*writer, kEight) == PublishResult::ok);
   const std::uint64_t hole = foreign.reserve(1);
   REQUIRE(send(*writer, "87654321") == PublishResult::ok);
@@ -89,7 +69,7 @@ TEST_CASE("hole_timeout 0 waits for ever") {
   RawBench bench;
   bench.set_option("hole_timeout", "0s");
   const auto reader = bench.reader();
-  RawRing foreign = bench.ring();
+  TestRing foreign = bench.ring();
   const std::uint64_t hole = foreign.reserve(1);
   publish_golden(foreign, 1);
   for (int i = 0; i < 1000; ++i) REQUIRE_FALSE(reader->take());
@@ -100,7 +80,7 @@ TEST_CASE("hole_timeout 0 waits for ever") {
 TEST_CASE("a producer lapped while it wrote does not publish over the newer message") {
   const RawBench bench;
   const auto writer = bench.writer();
-  RawRing slow = bench.ring();
+  TestRing slow = bench.ring();
   const std::uint64_t index = slow.reserve(1);
   for (int i = 0; i < 8; ++i) REQUIRE(send(*writer, kEight) == PublishResult::ok);
   CHECK_FALSE(slow.publish(index, 1));
@@ -110,12 +90,12 @@ TEST_CASE("a late foreign publication that takes a slot back never makes a reade
   // Hazard H3: upstream producers publish without looking. A stopped producer of index 0 stores 0 into the slot of 8
   // while a reader that has delivered 0 to 7 is at 8: between its look at the slot and its second look after the copy.
   const SegmentName name;
-  RawRequest request = golden_request(name);
+  SegmentRequest request = golden_request(name);
   request.element_size = 4096;  // so that the copy takes its time
-  RawRing ring(open_raw_segment(request));
+  TestRing ring(open_segment(request));
   for (int i = 0; i < 10; ++i) REQUIRE(ring.publish(ring.reserve(1), 1));
-  const shm::Mapping raw = std::move(attach_raw_segment(request).mapping);
-  auto& slot = raw.at<RawSlot>(sizeof(RawHeader))[0].data_index;
+  const shm::Mapping raw = std::move(attach_segment(request).mapping);
+  auto& slot = raw.at<RingSlot>(sizeof(RingHeader))[0].data_index;
   std::atomic<bool> stop{false};
   std::thread late([&] {
     while (!stop.load(std::memory_order_relaxed)) {
@@ -130,12 +110,12 @@ TEST_CASE("a late foreign publication that takes a slot back never makes a reade
   // Until both threads really ran against each other.
   const auto give_up = shm::Deadline::after(30s);
   for (int i = 0; (i < 100'000 || taken_back < 20'000) && !give_up.passed(); ++i) {
-    RawRing::Cursor cursor;
+    Ring::Cursor cursor;
     cursor.next = 8;
     const auto result = ring.read(cursor, copy, index);
-    if (result == RawRing::Read::pending) ++taken_back;
+    if (result == Ring::Found::pending) ++taken_back;
     const bool fine =
-        result == RawRing::Read::message ? index == 8 && cursor.next == 9 && cursor.lost == 0 : cursor.next == 8;
+        result == Ring::Found::message ? index == 8 && cursor.next == 9 && cursor.lost == 0 : cursor.next == 8;
     if (!fine) ++backwards;
   }
   stop = true;
@@ -150,57 +130,58 @@ TEST_CASE("after a foreign reset a reader begins again at 0 and its books still 
   const auto writer = bench.writer();
   for (int i = 0; i < 5; ++i) REQUIRE(send(*writer, kEight) == PublishResult::ok);
   CHECK(receive_all(*reader).size() == 5);
-  const shm::Mapping raw = std::move(attach_raw_segment(golden_request(bench.name)).mapping);
+  const shm::Mapping raw = std::move(attach_segment(golden_request(bench.name)).mapping);
   for (int i = 0; i < 8; ++i) {
-    raw.at<RawSlot>(sizeof(RawHeader))[i].data_index.store_relaxed(kNoIndex);
-    raw.at<RawSlot>(sizeof(RawHeader))[i].size.store_relaxed(1);
+    raw.at<RingSlot>(sizeof(RingHeader))[i].data_index.store_relaxed(kNoIndex);
+    raw.at<RingSlot>(sizeof(RingHeader))[i].size.store_relaxed(1);
   }
-  raw.at<RawHeader>(0)->reserved.store_release(0);
+  raw.at<RingHeader>(0)->reserved.store_release(0);
   CHECK(books_are(reader->stats(), 5, 0, 0, 0));  // before the reader has noticed
   CHECK_FALSE(reader->take());
   CHECK(books_are(reader->stats(), 5, 0, 0, 0));
   for (int i = 0; i < 2; ++i) REQUIRE(send(*writer, kEight) == PublishResult::ok);
-  CHECK(books_are(reader->stats(), 5, 0, 0, 2));
-  CHECK(receive_all(*reader).size() == 2);
+  std::size_t received = 0;
+  CHECK(eventually([&] { return (received += receive_all(*reader).size()) == 2; }));  // noticed at the next close look
   CHECK(books_are(reader->stats(), 7, 0, 0, 0));
 }
 
 TEST_CASE("a hole that was lapped by the inside of a longer message does not trap the reader", "[full lap]") {
   const SegmentName name;
-  RawRing ring(open_raw_segment(golden_request(name)));
+  TestRing ring(open_segment(golden_request(name)));
   publish_golden(ring, 1);
   (void)ring.reserve(1);                                // the hole: 1
   for (int i = 0; i < 4; ++i) publish_golden(ring, 2);  // 2, 4, 6, and 8 whose second element is in the hole's slot
-  RawRing::Cursor cursor;
+  Ring::Cursor cursor;
   cursor.next = 1;
   std::vector<std::byte> copy;
   std::uint64_t index = 0;
-  REQUIRE(ring.read(cursor, copy, index) == RawRing::Read::message);
+  REQUIRE(ring.read(cursor, copy, index) == Ring::Found::message);
   CHECK(index == 2);
   CHECK(cursor.lost == 1);
 }
 
 TEST_CASE("a half-written or impossible wrap marker is nothing yet", "[full lap]") {
   const SegmentName name;
-  RawRing ring(open_raw_segment(golden_request(name)));
+  TestRing ring(open_segment(golden_request(name)));
   publish_golden(ring, 1);
-  const shm::Mapping raw = std::move(attach_raw_segment(golden_request(name)).mapping);
-  raw.at<RawHeader>(0)->reserved.store_release(make_reserved(9, 1));
+  const shm::Mapping raw = std::move(attach_segment(golden_request(name)).mapping);
+  raw.at<RingHeader>(0)->reserved.store_release(make_reserved(9, 1));
   std::vector<std::byte> copy;
   std::uint64_t index = 0;
-  for (const std::uint64_t marker : {std::uint64_t{5}, std::uint64_t{13}, std::uint64_t{16}, std::uint64_t{1} << 40U}) {
-    raw.at<RawSlot>(sizeof(RawHeader))[1].data_index.store_release(marker);
-    RawRing::Cursor cursor;
+  for (const std::uint64_t marker :
+       {std::uint64_t{13}, std::uint64_t{16}, std::uint64_t{1} << 40U}) {  // 8 is the one marker that fits
+    raw.at<RingSlot>(sizeof(RingHeader))[1].data_index.store_release(marker);
+    Ring::Cursor cursor;
     cursor.next = 1;
-    CHECK(ring.read(cursor, copy, index) == RawRing::Read::pending);
+    CHECK(ring.read(cursor, copy, index) == Ring::Found::pending);
     CHECK(cursor.next == 1);
   }
 }
 
 TEST_CASE("a segment full of nonsense is read without crash, hang, or a step outside") {
   const SegmentName name;
-  RawRing ring(open_raw_segment(golden_request(name)));
-  const shm::Mapping raw = std::move(attach_raw_segment(golden_request(name)).mapping);
+  TestRing ring(open_segment(golden_request(name)));
+  const shm::Mapping raw = std::move(attach_segment(golden_request(name)).mapping);
   std::uint64_t random = 88172645463325252U;
   const auto next = [&] {
     random ^= random << 13U;
@@ -213,14 +194,14 @@ TEST_CASE("a segment full of nonsense is read without crash, hang, or a step out
   std::uint64_t index = 0;
   for (int round = 0; round < 20'000; ++round) {
     for (int i = 0; i < 8; ++i) {
-      raw.at<RawSlot>(sizeof(RawHeader))[i].data_index.store_relaxed(next());
-      raw.at<RawSlot>(sizeof(RawHeader))[i].size.store_relaxed(static_cast<std::uint32_t>(next()));
+      raw.at<RingSlot>(sizeof(RingHeader))[i].data_index.store_relaxed(next());
+      raw.at<RingSlot>(sizeof(RingHeader))[i].size.store_relaxed(static_cast<std::uint32_t>(next()));
     }
-    raw.at<RawHeader>(0)->reserved.store_relaxed(make_reserved(next() >> 16U, 1));
-    RawRing::Cursor cursor;
+    raw.at<RingHeader>(0)->reserved.store_relaxed(make_reserved(next() >> 16U, 1));
+    Ring::Cursor cursor;
     cursor.next = next() >> 16U;
     for (int reads = 0; reads < 20; ++reads) {
-      if (ring.read(cursor, copy, index) == RawRing::Read::message) {
+      if (ring.read(cursor, copy, index) == Ring::Found::message) {
         REQUIRE(copy.size() <= 64);
         REQUIRE(cursor.next == index + copy.size() / 8);
       }

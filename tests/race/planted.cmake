@@ -51,15 +51,16 @@ sluice_plant_race(NAME payload_after_stamp SCENARIO topic_reliable_polling FILE 
   std::memcpy(TopicFile::payload(cell), payload.data(), payload.size());]])
 
 # Reuse of cells.
-sluice_plant_race(NAME cursor_without_release SCENARIO topic_reliable_polling FILE plugins/slick/topic_reader.cpp
-                  TEXT    [[entry_->cursor.exchange_seq_cst(oldest_)]]
-                  INSTEAD [[entry_->cursor.store_relaxed(oldest_)]])
+sluice_plant_race(NAME cursor_without_release SCENARIO topic_reliable_polling FILE plugins/slick/reader_place.hpp
+                  TEXT    [[entry_->cursor.exchange_seq_cst(cursor)]]
+                  INSTEAD [[entry_->cursor.store_relaxed(cursor)]]
+                  ALSO plugins/slick/topic_reader.cpp)
 sluice_plant_race(NAME cursor_without_acquire SCENARIO topic_reliable_polling FILE plugins/slick/horizon.cpp
                   TEXT    [[const std::uint64_t cursor = entry.cursor.load_acquire();]]
                   INSTEAD [[const std::uint64_t cursor = entry.cursor.load_relaxed();]])
 sluice_plant_race(NAME given_back_too_early SCENARIO topic_reliable_polling FILE plugins/slick/topic_reader.cpp
                   TEXT    [[released_[next_ & file_.geometry().mask] = 0;]]
-                  INSTEAD [[released_[next_ & file_.geometry().mask] = 0; entry_->cursor.exchange_seq_cst(next_ + 1);]])
+                  INSTEAD [[released_[next_ & file_.geometry().mask] = 0; place_.publish_cursor(next_ + 1);]])
 sluice_plant_race(NAME horizon_without_acquire SCENARIO topic_horizon FILE plugins/slick/topic_writer.cpp
                   TEXT    [[horizon_ = file_.control().horizon.load_acquire();]]
                   INSTEAD [[horizon_ = file_.control().horizon.load_relaxed();]])
@@ -72,14 +73,17 @@ sluice_plant_race(NAME no_quarantine SCENARIO topic_stopped_owner FILE plugins/s
                   INSTEAD [[if (!fences_.empty() && is_quarantined(position) && false)]])
 
 # SlickQueue segments.
-sluice_plant_race(NAME raw_without_release SCENARIO raw_watched FILE plugins/slick/raw_ring.cpp
-                  TEXT    [[slot(index).data_index.store_release(index);]]
-                  INSTEAD [[slot(index).data_index.store_relaxed(index);]])
-sluice_plant_race(NAME raw_without_acquire SCENARIO raw_watched FILE plugins/slick/raw_ring.cpp
-                  TEXT    [[const std::uint64_t v = slot(c).data_index.load_acquire();
-    if]]
-                  INSTEAD [[const std::uint64_t v = slot(c).data_index.load_relaxed();
-    if]])
+sluice_plant_race(NAME raw_without_release SCENARIO raw_watched FILE transport/include/sluice/slick/ring.hpp
+                  TEXT    [[slot.data_index.store_release(index);]]
+                  INSTEAD [[slot.data_index.store_relaxed(index);]]
+                  ALSO plugins/slick/raw_writer.cpp)
+sluice_plant_race(NAME raw_without_acquire SCENARIO raw_watched FILE transport/include/sluice/slick/ring.hpp
+                  TEXT    [[const std::uint64_t index = slot(next).data_index.load_acquire();]]
+                  INSTEAD [[const std::uint64_t index = slot(next).data_index.load_relaxed();]]
+                  ALSO plugins/slick/raw_reader.cpp)
+sluice_plant_race(NAME raw_cursor_too_early SCENARIO raw_reliable FILE plugins/slick/raw_reader.cpp
+                  TEXT    [[if (companion_.file().reliable() && place_.evicted()) rejoin_after_eviction();]]
+                  INSTEAD [[place_.publish_cursor(cursor_.next + 1);]])
 
 # Inproc.
 sluice_plant_race(NAME inproc_without_release SCENARIO inproc_reliable FILE plugins/inproc/channel.cpp

@@ -18,6 +18,7 @@ constexpr Scenario kScenarios[] = {
     {"topic_books", topic_books},
     {"raw_watched", raw_watched},
     {"raw_lapped", raw_lapped},
+    {"raw_reliable", raw_reliable},
     {"inproc_reliable", inproc_reliable},
     {"inproc_best_effort", inproc_best_effort},
     {"inproc_one_by_one", inproc_one_by_one},

@@ -26,6 +26,7 @@ void topic_books();
 
 void raw_watched();
 void raw_lapped();
+void raw_reliable();
 
 void inproc_reliable();
 void inproc_best_effort();

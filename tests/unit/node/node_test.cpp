@@ -1,3 +1,4 @@
+#include <sluice/slick/untyped_queue.hpp>
 #include <sluice/sluice.hpp>
 
 #include <signal.h>
@@ -189,6 +190,34 @@ TEST_CASE("one executor runs several nodes; a node belongs to one") {
   ping.publish({1});
   CHECK_FALSE(executor.spin_for(20s));
   CHECK(last == 100);
+}
+
+TEST_CASE("a node hears in its own thread that a reliable topic is reliable no more, and its log says why") {
+  const std::string segment = "sluice-test-" + std::to_string(::getpid()) + "-event";
+  const Domain domain("topics: {/ticks: {segment: /" + segment + ", element: 8B, depth: 8, reliability: reliable}}");
+  Node node("listener", domain.options);
+  std::uint64_t received = 0;
+  auto in = node.subscribe_bytes("/ticks", [&](std::span<const std::byte>) { ++received; });
+  std::vector<TransportEvent> events;
+  std::thread::id thread;
+  node.on_event([&](const TransportEvent& event) {
+    events.push_back(event);
+    thread = std::this_thread::get_id();
+    node.shutdown();
+  });
+  std::thread foreign([&] {
+    slick::UntypedQueue queue(segment, 8);
+    for (int i = 0; i < 3; ++i) (void)queue.publish(queue.reserve());
+  });
+  (void)node.spin_for(30s);
+  foreign.join();
+  ::unlink(("/dev/shm/" + segment).c_str());
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].kind == TransportEvent::Kind::reliability_lost);
+  CHECK(events[0].topic == "/ticks");
+  CHECK_THAT(events[0].message, Contains("stop it and restart the nodes"));
+  CHECK(thread == std::this_thread::get_id());
+  CHECK(received >= 1);
 }
 
 TEST_CASE("a callback's exception leaves spin, and the message is given back") {

@@ -108,6 +108,11 @@ class SLUICE_EXPORT Node {
   /// calls.
   Timer every(std::chrono::nanoseconds period, std::function<void()> callback);
 
+  /// Calls `callback` in the thread that spins for whatever happens to this node's endpoints of its own accord, such as
+  /// a reliable topic that is reliable no more. Each event is logged as well. One callback; an empty one ends it. Any
+  /// thread.
+  void on_event(std::function<void(const TransportEvent&)> callback);
+
   /// The parameter's value from --param, or `otherwise`. Throws Error when the text is no T.
   template <typename T>
   [[nodiscard]] T parameter(const std::string& name, T otherwise) const {

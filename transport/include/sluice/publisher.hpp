@@ -23,7 +23,8 @@ struct EndpointStatistics;
 /// What every publisher is made of. One thread at a time.
 class SLUICE_EXPORT PublisherCore {
  public:
-  PublisherCore(std::shared_ptr<Runtime> runtime, TopicSpec spec, std::size_t node_entry);
+  PublisherCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
+                std::size_t node_entry);
   ~PublisherCore();
   PublisherCore(const PublisherCore&) = delete;
   PublisherCore& operator=(const PublisherCore&) = delete;

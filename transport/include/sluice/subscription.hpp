@@ -29,7 +29,8 @@ class SLUICE_EXPORT SubscriptionCore {
  public:
   using Callback = std::function<void(const TakenMessage&)>;
 
-  SubscriptionCore(std::shared_ptr<Runtime> runtime, TopicSpec spec, std::size_t node_entry, Callback callback);
+  SubscriptionCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
+                   std::size_t node_entry, Callback callback);
   ~SubscriptionCore();
   SubscriptionCore(const SubscriptionCore&) = delete;
   SubscriptionCore& operator=(const SubscriptionCore&) = delete;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,10 +45,25 @@ struct TransportTraits {
 /// The names of the traits that are there, as they are spelled above.
 [[nodiscard]] SLUICE_EXPORT std::vector<std::string> trait_names(const TransportTraits& traits);
 
-/// Where a transport may put files, and under which rights.
+/// Something that happened to an endpoint of its own accord, so that no return value tells it.
+struct TransportEvent {
+  /// What kind of thing.
+  enum class Kind : std::uint8_t {
+    reliability_lost,  ///< A reliable topic is best_effort from now on, for good.
+  };
+  Kind kind;            ///< For programs.
+  std::string topic;    ///< Fully qualified.
+  std::string message;  ///< For people: what was noticed, and what to do.
+};
+
+/// Where a transport may put files, and under which rights; and whom it tells.
 struct TransportContext {
   std::string directory;  ///< The domain's directory; exists.
   shm::Access access;     ///< Of files that it makes.
+
+  /// Called from within a writer's or reader's function, once for each event. Must not call back into an endpoint.
+  /// Empty: nobody listens.
+  std::function<void(const TransportEvent&)> report = {};
 };
 
 /// Memory to write a message into.

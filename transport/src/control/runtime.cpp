@@ -1,12 +1,12 @@
 #include "control/runtime.hpp"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <map>
 
 #include <sluice/graph.hpp>
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/service_thread.hpp>
 
 #include "control/domain_files.hpp"
 
@@ -15,18 +15,6 @@ namespace sluice::detail {
 namespace {
 
 constexpr std::chrono::seconds kHeartbeatPeriod{1};
-
-/// Starts a thread that no signal is delivered to: they are for the threads of the program.
-template <typename Body>
-std::thread start_without_signals(Body body) {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(std::move(body));
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
-}
 
 void remove_if_empty(const std::string& directory) {
   if (::rmdir(directory.c_str()) == 0) SLUICE_KILL_POINT("directory.removed");
@@ -62,7 +50,7 @@ Runtime::Runtime(const Config& config)
   record_ = std::make_unique<ProcessRecord>(context_.directory, context_.access);
   sweep(transports_, context_);
   beat();
-  thread_ = start_without_signals([this] { control_.run(); });
+  thread_ = shm::start_service_thread([this] { control_.run(); });
 }
 
 Runtime::~Runtime() {

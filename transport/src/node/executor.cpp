@@ -56,12 +56,14 @@ void ExecutorImpl::refresh() {
   if (!changed.exchange(false)) return;
   subscriptions.clear();
   timers.clear();
+  events.clear();
   runtime = nullptr;
   handles_signals = false;
   const std::lock_guard lock(mutex);
   for (NodeImpl* node : nodes) {
     const std::lock_guard node_lock(node->mutex);
     runtime = node->runtime.get();
+    events.push_back(node->events);
     handles_signals = handles_signals || node->options.handle_signals;
     std::erase_if(node->subscriptions, [](const auto& weak) { return weak.expired(); });
     std::erase_if(node->timers, [](const auto& timer) { return timer->cancelled.load(); });
@@ -91,6 +93,7 @@ bool ExecutorImpl::run_due_timers() {
 bool ExecutorImpl::run_ready() {
   if (runtime != nullptr) runtime->record().progress();
   bool ran = run_due_timers();
+  for (const auto& node_events : events) ran = node_events->deliver() || ran;
   for (const auto& subscription : subscriptions) {
     if (ended()) break;
     if (subscription->closed()) {

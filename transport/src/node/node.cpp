@@ -43,11 +43,14 @@ Node::Node(std::string name, NodeOptions options) : impl_(std::make_unique<detai
   // From here on there is something to leave in order, also when the signal comes before spin.
   if (impl_->options.handle_signals) detail::handle_termination_signals();
   impl_->logger = detail::make_logger(impl_->fully_qualified_name);
+  impl_->events = std::make_shared<detail::NodeEvents>(impl_->logger);
+  impl_->events->set_wake([impl = impl_.get()] { impl->notify(); });
   impl_->runtime = detail::Runtime::join(impl_->options.config);
   impl_->record_entry = impl_->runtime->record().add_node(impl_->fully_qualified_name);
 }
 
 Node::~Node() {
+  impl_->events->set_wake({});
   Executor* executor = nullptr;
   {
     const std::lock_guard lock(impl_->mutex);
@@ -82,17 +85,28 @@ TopicSpec resolve(detail::NodeImpl& node, std::string_view topic, const MessageT
   return spec;
 }
 
+TransportContext context_of(const detail::NodeImpl& node) {
+  TransportContext context = node.runtime->context();
+  context.report = [events = node.events](const TransportEvent& event) { events->push(event); };
+  return context;
+}
+
 }  // namespace
 
+void Node::on_event(std::function<void(const TransportEvent&)> callback) {
+  impl_->events->set_handler(std::move(callback));
+}
+
 std::shared_ptr<detail::PublisherCore> Node::open_publisher(std::string_view topic, const MessageType& type) {
-  return std::make_shared<detail::PublisherCore>(impl_->runtime, resolve(*impl_, topic, type), impl_->record_entry);
+  return std::make_shared<detail::PublisherCore>(impl_->runtime, context_of(*impl_), resolve(*impl_, topic, type),
+                                                 impl_->record_entry);
 }
 
 std::shared_ptr<detail::SubscriptionCore> Node::open_subscription(std::string_view topic, const MessageType& type,
                                                                   detail::SubscriptionCore::Callback callback) {
   const bool driven = static_cast<bool>(callback);
-  auto core = std::make_shared<detail::SubscriptionCore>(impl_->runtime, resolve(*impl_, topic, type),
-                                                         impl_->record_entry, std::move(callback));
+  auto core = std::make_shared<detail::SubscriptionCore>(
+      impl_->runtime, context_of(*impl_), resolve(*impl_, topic, type), impl_->record_entry, std::move(callback));
   if (driven) {
     {
       const std::lock_guard lock(impl_->mutex);

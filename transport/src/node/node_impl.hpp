@@ -10,6 +10,7 @@
 #include <sluice/shm/wait_set.hpp>
 
 #include "control/runtime.hpp"
+#include "node/node_events.hpp"
 
 namespace sluice::detail {
 
@@ -28,6 +29,7 @@ struct NodeImpl {
   std::shared_ptr<Runtime> runtime;
   std::size_t record_entry = 0;
   std::shared_ptr<spdlog::logger> logger;
+  std::shared_ptr<NodeEvents> events;
   std::int64_t last_size_report_ns = 0;
 
   /// Guards what the executor copies: `subscriptions`, `timers`, `executor`.
@@ -52,6 +54,7 @@ struct ExecutorImpl {
   // Used by the spinning thread only.
   std::vector<std::shared_ptr<SubscriptionCore>> subscriptions;
   std::vector<std::shared_ptr<TimerState>> timers;
+  std::vector<std::shared_ptr<NodeEvents>> events;
   std::vector<shm::WaitSet::Entry> entries;
   Runtime* runtime = nullptr;
   bool handles_signals = false;

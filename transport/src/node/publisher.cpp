@@ -10,10 +10,11 @@
 
 namespace sluice::detail {
 
-PublisherCore::PublisherCore(std::shared_ptr<Runtime> runtime, TopicSpec spec, std::size_t node_entry)
+PublisherCore::PublisherCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
+                             std::size_t node_entry)
     : runtime_(std::move(runtime)),
       spec_(std::move(spec)),
-      writer_(runtime_->transports().get(spec_.transport).open_writer(spec_, runtime_->context())),
+      writer_(runtime_->transports().get(spec_.transport).open_writer(spec_, context)),
       fork_generation_(shm::fork_generation()),
       entry_(runtime_->record().add_endpoint(EntryKind::publisher, node_entry, spec_)),
       statistics_(&runtime_->record().statistics(entry_)) {}

@@ -16,12 +16,12 @@ constexpr std::uint64_t kLatencySample = 16;
 
 }  // namespace
 
-SubscriptionCore::SubscriptionCore(std::shared_ptr<Runtime> runtime, TopicSpec spec, std::size_t node_entry,
-                                   Callback callback)
+SubscriptionCore::SubscriptionCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
+                                   std::size_t node_entry, Callback callback)
     : runtime_(std::move(runtime)),
       spec_(std::move(spec)),
       callback_(std::move(callback)),
-      reader_(runtime_->transports().get(spec_.transport).open_reader(spec_, runtime_->context())),
+      reader_(runtime_->transports().get(spec_.transport).open_reader(spec_, context)),
       fork_generation_(shm::fork_generation()),
       entry_(runtime_->record().add_endpoint(EntryKind::subscription, node_entry, spec_)),
       statistics_(&runtime_->record().statistics(entry_)) {}

@@ -12,39 +12,66 @@ void initialise_ring(const RingMemory& memory) noexcept {
   header.magic.store_relaxed(kRingMagic);
   header.capacity = memory.capacity;
   header.element_size = memory.element_size;
+  SLUICE_KILL_POINT("ring.create.begun");
   for (std::uint32_t k = 0; k < memory.capacity; ++k) {
     memory.slots[k].data_index.store_relaxed(kNoIndex);
     memory.slots[k].size.store_relaxed(1);
   }
+  SLUICE_KILL_POINT("ring.create.filled");
   header.init_state.store_release(static_cast<std::uint32_t>(InitState::ready));
+  SLUICE_KILL_POINT("ring.create.ready");
 }
 
-std::uint64_t Ring::reserve_several(std::uint32_t n) noexcept {
-  auto& word = memory_.header->reserved;
-  std::uint64_t current = word.load_relaxed();
-  std::uint64_t index = 0;
-  std::uint64_t position = 0;
+Ring::Grant Ring::grant_several(std::uint32_t n) noexcept {
+  std::uint64_t current = memory_.header->reserved.load_relaxed();
+  Grant grant;
   do {
-    position = reserved_index(current);
-    const bool wraps = (position & mask_) + n > memory_.capacity;
-    index = wraps ? (position | mask_) + 1 : position;
-  } while (!word.compare_exchange_acq_rel(current, make_reserved(index + n, n)));
-  // SYNC reserve→verdict, as in reserve.
+    grant = place(reserved_index(current), n);
+  } while (!memory_.header->reserved.compare_exchange_acq_rel(current, make_reserved(grant.index + n, n)));
+  SLUICE_KILL_POINT("ring.reserve.granted_several");
+  // SYNC reserve→verdict, as in grant.
   shm::fence_release();
-  if (index != position && reserved() <= position + memory_.capacity) {
-    // The wrap marker. Dying before it leaves a hole that ends at `index` (hazard H2). A lap later the slot is somebody
-    // else's and nobody needs the marker any more (hazard H3).
-    slot(position).size.store_relaxed(n);
-    slot(position).data_index.store_release(index);
+  return grant;
+}
+
+bool Ring::grant_at(const Grant& wanted, std::uint32_t n) noexcept {
+  std::uint64_t current = memory_.header->reserved.load_relaxed();
+  while (reserved_index(current) == wanted.position) {
+    if (!memory_.header->reserved.compare_exchange_acq_rel(current, make_reserved(wanted.index + n, n))) continue;
+    SLUICE_KILL_POINT("ring.reserve.granted_at");
+    shm::fence_release();  // SYNC reserve→verdict, as in grant
+    return true;
   }
-  return index;
+  return false;
+}
+
+void Ring::leave_marker(const Grant& grant, std::uint32_t n) noexcept {
+  // Dying before it leaves a hole that ends at the grant's index (hazard H2). A lap later the slot is somebody else's
+  // and nobody needs the marker any more (hazard H3).
+  if (reserved() > grant.position + memory_.capacity) return;
+  slot(grant.position).size.store_relaxed(n);
+  SLUICE_KILL_POINT("ring.reserve.marker_sized");
+  slot(grant.position).data_index.store_release(grant.index);
+  SLUICE_KILL_POINT("ring.reserve.marked");
+}
+
+bool Ring::fill_hole(std::uint64_t position, std::uint64_t next) noexcept {
+  const std::uint64_t end = reserved();
+  if (next > end || end > position + memory_.capacity || ((next ^ position) & mask_) == 0) return false;
+  std::uint64_t found = slot(position).data_index.load_acquire();
+  // What is there now is of an earlier lap or nothing; by CAS, so that a publication of a later lap wins.
+  while (found == kNoIndex || found < position) {
+    if (slot(position).data_index.compare_exchange_acq_rel(found, next)) return true;
+  }
+  return false;
 }
 
 // Cases of a close look at the slot of c, with R the reserved index and v the slot's index:
 //  1. R < c: the queue was reset; begin again at 0.
 //  2. R > c + capacity: lapped; resync.
 //  3. v was never written or is of an earlier lap: nothing, or pending if R > c.
-//  4. v does not belong into this slot: a wrap marker if it is plausible; else half of one (hazard H13): pending.
+//  4. v does not belong into this slot: a wrap marker, or a jump over a hole that was repaired, if it stays in this lap
+//     of the array; else half of one (hazard H13): pending.
 //  5. v == c with a size that keeps it inside the array: a message.
 //  6. v == c with another size: nonsense, or lapped while we looked.
 //  7. v > c: lapped while we looked; resync.
@@ -64,7 +91,7 @@ Ring::Found Ring::find_closely(Cursor& cursor, Message& message) const noexcept 
     const std::uint64_t v = slot(c).data_index.load_acquire();
     if (v == kNoIndex || v < c) return r > c ? Found::pending : Found::nothing;
     if ((v & mask_) != (c & mask_)) {
-      if ((v & mask_) != 0 || v > reserved()) return Found::pending;
+      if (v > (c | mask_) + 1 || v > reserved()) return Found::pending;
       cursor.skipped += v - c;
       cursor.next = v;
       continue;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <sluice/shm/deadline.hpp>
+#include <sluice/shm/kill_point.hpp>
 
 #include "slick/segment_file.hpp"
 
@@ -31,6 +32,7 @@ struct Found {
   std::uint32_t capacity = 0;
   std::uint32_t element_size = 0;
   std::uint64_t file_size = 0;
+  std::uint64_t device = 0;
   std::uint64_t inode = 0;
   bool magic = false;
 };
@@ -41,6 +43,7 @@ Found look_at(int fd, const std::string& what) {
   if (::fstat(fd, &info) != 0) throw SystemError(what + ": cannot examine it", errno);
   if (!S_ISREG(info.st_mode)) throw Error(what + " is not a regular file; remove it");
   found.file_size = static_cast<std::uint64_t>(info.st_size);
+  found.device = info.st_dev;
   found.inode = info.st_ino;
   const auto header = read_header(fd);
   if (!header) return found;
@@ -84,6 +87,7 @@ void check_shape(const Found& found, const SegmentRequest& request, const std::s
     throw Error(what + " has elements of " + std::to_string(found.element_size) + " bytes, but elements of " +
                 std::to_string(request.element_size) + " were asked for; give all programs the same element size");
   }
+  if (found.element_size == 0) throw Error(what + " says that its elements have 0 bytes; remove it");
   if (!std::has_single_bit(found.capacity)) {
     throw Error(what + " says a capacity of " + std::to_string(found.capacity) +
                 ", which is no power of two; remove it");
@@ -103,8 +107,9 @@ void check_shape(const Found& found, const SegmentRequest& request, const std::s
 bool adopt_segment(RingHeader& header) {
   auto expected = static_cast<std::uint32_t>(InitState::unversioned);
   auto& state = header.init_state;
-  return state.compare_exchange_acq_rel(expected, static_cast<std::uint32_t>(InitState::legacy)) ||
-         expected == static_cast<std::uint32_t>(InitState::legacy);
+  const bool adopted = state.compare_exchange_acq_rel(expected, static_cast<std::uint32_t>(InitState::legacy));
+  SLUICE_KILL_POINT("ring.adopt.done");
+  return adopted || expected == static_cast<std::uint32_t>(InitState::legacy);
 }
 
 RingMemory memory_of(const shm::Mapping& mapping, std::uint32_t capacity, std::uint32_t element_size, bool tracks) {
@@ -134,6 +139,7 @@ std::optional<Segment> try_attach(const SegmentRequest& request) {
                         request.read_only ? shm::MapMode::read_only : shm::MapMode::read_write, true, what);
       const bool tracks = found.state == InitState::ready && found.magic;
       segment.memory = memory_of(segment.mapping, found.capacity, found.element_size, tracks);
+      segment.device = found.device;
       segment.inode = found.inode;
       const bool changed = request.adopt && !request.read_only && found.state == InitState::unversioned &&
                            !adopt_segment(*segment.memory.header);
@@ -153,6 +159,7 @@ std::optional<Segment> try_create(const SegmentRequest& request) {
   initialise_ring(segment.memory);
   struct stat info {};
   if (::fstat(file.fd(), &info) != 0) throw SystemError("cannot examine segment '" + segment.path + "'", errno);
+  segment.device = info.st_dev;
   segment.inode = info.st_ino;
   if (!file.link()) return std::nullopt;
   segment.mapping = file.take_mapping();

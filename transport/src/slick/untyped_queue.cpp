@@ -65,6 +65,12 @@ UntypedQueue::UntypedQueue(const std::string& name, std::uint32_t element_size, 
   use(segment_->memory);
 }
 
+UntypedQueue::UntypedQueue(Segment segment, const QueueOptions& options)
+    : hole_timeout_(options.hole_timeout), segment_(std::make_unique<Segment>(std::move(segment))) {
+  segment_->created = false;
+  use(segment_->memory);
+}
+
 UntypedQueue::~UntypedQueue() {
   if (segment_ != nullptr && segment_->created) remove_segment(*segment_);
 }
@@ -115,9 +121,9 @@ bool UntypedQueue::give_up_hole(Ring::Cursor& place) noexcept {
 
 /// Whether the queue was reset behind a shared cursor. A cursor value may come from a peer that stored it relaxed, so
 /// that on weakly ordered machines an older `reserved` than the peer saw is no proof; a read-modify-write sees the
-/// newest.
-bool UntypedQueue::was_reset(std::uint64_t next, std::uint64_t index) const noexcept {
-  if (index != kNoIndex && ring_.reserved() < index) return true;
+/// newest. A slot's index beyond `reserved` is no proof either: half of a foreign one (hazard H13) would send the whole
+/// group back to what it has read.
+bool UntypedQueue::was_reset(std::uint64_t next) const noexcept {
   return ring_.reserved() < next && reserved_index(ring_.memory().header->reserved.fetch_add_acq_rel(0)) < next;
 }
 
@@ -133,9 +139,11 @@ std::optional<Ring::Message> UntypedQueue::read(std::atomic<std::uint64_t>& curs
     Ring::Message message;
     Ring::Cursor place{claimed};
     const std::uint64_t index = ring_.slot(claimed).data_index.load_acquire();
-    if (index == claimed && ring_.find(place, message, Ring::Effort::slot_only) == Ring::Found::message) {
+    // A lap that passes between the two loads of the slot moves `place`: what is found there is not at the cursor.
+    if (index == claimed && ring_.find(place, message, Ring::Effort::slot_only) == Ring::Found::message &&
+        message.index == claimed) {
       const Ring::Verdict verdict = ring_.verdict(message);
-      if (verdict == Ring::Verdict::changed && !was_reset(claimed, index)) continue;
+      if (verdict == Ring::Verdict::changed && !was_reset(claimed)) continue;
       if (verdict == Ring::Verdict::intact) {
         if (!cursor.compare_exchange_strong(claimed, claimed + message.size, std::memory_order_acq_rel)) continue;
         if (ring_.verdict(message) == Ring::Verdict::intact) return message;
@@ -145,7 +153,7 @@ std::optional<Ring::Message> UntypedQueue::read(std::atomic<std::uint64_t>& curs
     } else if (effort(claimed) == Ring::Effort::slot_only && (index == kNoIndex || index < claimed)) {
       return std::nullopt;
     }
-    if (was_reset(claimed, index)) {
+    if (was_reset(claimed)) {
       cursor.compare_exchange_strong(claimed, 0, std::memory_order_acq_rel);
       continue;
     }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <sluice/export.hpp>
+#include <sluice/shm/kill_point.hpp>
 #include <sluice/slick/layout.hpp>
 
 namespace sluice::slick {
@@ -62,7 +63,34 @@ class SLUICE_EXPORT Ring {
   }
 
   /// Reserves n elements that lie in one piece, 1 <= n <= capacity, and returns the index of the first. Never blocks.
-  [[nodiscard]] std::uint64_t reserve(std::uint32_t n) noexcept;
+  [[nodiscard]] std::uint64_t reserve(std::uint32_t n) noexcept {
+    const Grant grant = this->grant(n);
+    mark_wrap(grant, n);
+    return grant.index;
+  }
+
+  /// What a reservation covers.
+  struct Grant {
+    std::uint64_t position = 0;  ///< `reserved` before it: where readers stand.
+    std::uint64_t index = 0;     ///< Of the first element; beyond `position` when the array's tail is too short.
+  };
+
+  /// Where n elements reserved at `position` lie.
+  [[nodiscard]] Grant place(std::uint64_t position, std::uint32_t n) const noexcept {
+    const bool wraps = (position & mask_) + n > memory_.capacity;
+    return {position, wraps ? (position | mask_) + 1 : position};
+  }
+
+  /// The first half of reserve: for those who write down what they own before they store anything else.
+  [[nodiscard]] Grant grant(std::uint32_t n) noexcept;
+
+  /// Reserves n elements at this position and at no other; false: somebody else was faster.
+  [[nodiscard]] bool grant_at(const Grant& wanted, std::uint32_t n) noexcept;
+
+  /// The second half of reserve: sends readers over the tail, if the grant left one out.
+  void mark_wrap(const Grant& grant, std::uint32_t n) noexcept {
+    if (grant.index != grant.position) leave_marker(grant, n);
+  }
 
   /// Makes n elements from `index` on visible as one message; they were reserved, alone or as part of a larger
   /// reservation. False: a whole lap was reserved meanwhile (hazard H3), so the elements belong to others now and
@@ -103,7 +131,7 @@ class SLUICE_EXPORT Ring {
     const std::uint64_t next = cursor.next;
     // SYNC publish→find: acquire; everything that was stored before the publication is visible.
     const std::uint64_t index = slot(next).data_index.load_acquire();
-    if (index == next) {
+    if (index == next && index != kNoIndex) {
       message = {next, slot(next).size.load_relaxed()};
       if (plausible(message.size, next)) return Found::message;
     }
@@ -145,11 +173,22 @@ class SLUICE_EXPORT Ring {
     return Found::pending;  // a segment full of nonsense must not send us round for ever
   }
 
+  /// Whether `read` would get a message. Of a half-written slot it is false, so that nobody spins on one.
+  [[nodiscard]] bool ready(Cursor cursor) const noexcept {
+    Message message;
+    return find(cursor, message) == Found::message;
+  }
+
   /// Goes on at the oldest message that is still there and was not read; if there is none, at the next reservation.
   void resync(Cursor& cursor) const noexcept;
 
   /// Gives up waiting at a hole: moves to the next published message, if there is one. Whether the cursor moved.
   bool skip_hole(Cursor& cursor) const noexcept;
+
+  /// Sends readers who stand at `position` on to `next`, if nothing was published there. Only for a position whose
+  /// owner is dead; position < next <= the position's lap's end, and not a whole lap. Whether it did. Safe against
+  /// other repairers, slow producers and laps: plugins/slick/README.md, "Repairing a hole".
+  bool fill_hole(std::uint64_t position, std::uint64_t next) noexcept;
 
   /// The newest published message, whoever published it (hazard H10; last_published alone is not to be trusted, because
   /// 1.2.x, 1.3.0 and Python do not maintain it). False: none.
@@ -177,18 +216,20 @@ class SLUICE_EXPORT Ring {
   [[nodiscard]] bool plausible(std::uint32_t size, std::uint64_t index) const noexcept {
     return size != 0 && size <= memory_.capacity - (index & mask_);
   }
-  std::uint64_t reserve_several(std::uint32_t n) noexcept;
+  Grant grant_several(std::uint32_t n) noexcept;
+  void leave_marker(const Grant& grant, std::uint32_t n) noexcept;
   Found find_closely(Cursor& cursor, Message& message) const noexcept;
 
   RingMemory memory_;
   std::uint64_t mask_ = 0;
 };
 
-inline std::uint64_t Ring::reserve(std::uint32_t n) noexcept {
-  if (n != 1) return reserve_several(n);
+inline Ring::Grant Ring::grant(std::uint32_t n) noexcept {
+  if (n != 1) return grant_several(n);
   auto& word = memory_.header->reserved;
   // One element never wraps, so there is nothing to decide and one addition grants it.
   const std::uint64_t before = word.fetch_add_acq_rel(std::uint64_t{1} << 16U);
+  SLUICE_KILL_POINT("ring.reserve.granted_one");
   // SYNC reserve→verdict: whoever sees any of our stores, fences and loads `reserved` sees this reservation.
   shm::fence_release();
   if (reserved_size(before) != 1) {
@@ -196,20 +237,23 @@ inline std::uint64_t Ring::reserve(std::uint32_t n) noexcept {
     std::uint64_t ours = before + (std::uint64_t{1} << 16U);
     word.compare_exchange_acq_rel(ours, make_reserved(reserved_index(ours), 1));
   }
-  return reserved_index(before);
+  return {reserved_index(before), reserved_index(before)};
 }
 
 inline bool Ring::publish(std::uint64_t index, std::uint32_t n) noexcept {
   if (reserved() > index + memory_.capacity) return false;
   RingSlot& slot = this->slot(index);
   slot.size.store_relaxed(n);
+  SLUICE_KILL_POINT("ring.publish.sized");
   // SYNC publish→find: release. Dying before this leaves a hole (hazard H2).
   slot.data_index.store_release(index);
+  SLUICE_KILL_POINT("ring.publish.published");
   if (memory_.tracks_last_published) {
     auto& last = memory_.header->last_published;
     std::uint64_t seen = last.load_relaxed();
     while ((seen == kNoIndex || seen < index) && !last.compare_exchange_acq_rel(seen, index)) {
     }
+    SLUICE_KILL_POINT("ring.publish.told_last");
   }
   return true;
 }

@@ -25,11 +25,12 @@ struct SegmentRequest {
 
 /// An attached SlickQueue segment. Unmapped by the destructor; the name is left alone.
 struct Segment {
-  shm::Mapping mapping;     ///< The whole segment.
-  RingMemory memory;        ///< Inside the mapping.
-  std::string path;         ///< "/dev/shm/ticks".
-  std::uint64_t inode = 0;  ///< Of the mapped file; the path may mean another one by now.
-  bool created = false;     ///< By this call.
+  shm::Mapping mapping;      ///< The whole segment.
+  RingMemory memory;         ///< Inside the mapping.
+  std::string path;          ///< "/dev/shm/ticks".
+  std::uint64_t device = 0;  ///< With `inode`: which file is mapped; the path may mean another one by now.
+  std::uint64_t inode = 0;   ///< See `device`.
+  bool created = false;      ///< By this call.
 };
 
 /// "/dev/shm/ticks" for "ticks" and "/ticks". Throws Error for an empty name or one with further slashes.

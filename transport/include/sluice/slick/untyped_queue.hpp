@@ -54,6 +54,9 @@ class SLUICE_EXPORT UntypedQueue {
   /// Attaches only. Throws Error also when there is no such segment. `element_size` 0: whatever is there.
   UntypedQueue(const std::string& name, std::uint32_t element_size, const QueueOptions& options = {});
 
+  /// Over a segment that is attached already; its name is left alone in the end.
+  explicit UntypedQueue(Segment segment, const QueueOptions& options = {});
+
   /// Removes the segment's name if this object created it, as slick_queue does; not if the name means another by now.
   ~UntypedQueue();
   UntypedQueue(const UntypedQueue&) = delete;
@@ -109,6 +112,20 @@ class SLUICE_EXPORT UntypedQueue {
   /// lie in shared memory (SharedCursor). A reader that dies after this returned takes its message with it.
   [[nodiscard]] std::optional<Ring::Message> read(std::atomic<std::uint64_t>& cursor) noexcept;
 
+  /// As above, with `copy(message)` called once the message is claimed. What was overwritten before it was copied is
+  /// counted as lost, and the next one taken.
+  template <typename Copy>
+  [[nodiscard]] std::optional<Ring::Message> read(std::atomic<std::uint64_t>& cursor, Copy copy) {
+    for (int round = 0; round < Ring::kMostRounds; ++round) {
+      const auto message = read(cursor);
+      if (!message) return message;
+      copy(*message);
+      if (ring_.verdict(*message) == Ring::Verdict::intact) return message;
+      lost_.fetch_add(message->size, std::memory_order_relaxed);
+    }
+    return std::nullopt;
+  }
+
   /// The newest published message, or nothing.
   [[nodiscard]] std::optional<Ring::Message> read_last() const noexcept {
     Ring::Message message;
@@ -141,7 +158,7 @@ class SLUICE_EXPORT UntypedQueue {
   void use(const RingMemory& memory) noexcept;
   [[nodiscard]] Ring::Effort effort(std::uint64_t next) const noexcept;
   [[nodiscard]] bool give_up_hole(Ring::Cursor& place) noexcept;
-  [[nodiscard]] bool was_reset(std::uint64_t next, std::uint64_t index) const noexcept;
+  [[nodiscard]] bool was_reset(std::uint64_t next) const noexcept;
 
   Ring ring_;
   std::uint32_t most_ = 0;  ///< Largest reservation.

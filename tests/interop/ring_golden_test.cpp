@@ -3,7 +3,7 @@
 #include <functional>
 #include <map>
 
-#include "interop/raw_support.hpp"
+#include "interop/golden_support.hpp"
 
 using namespace sluice;
 using namespace sluice::slick;
@@ -12,33 +12,33 @@ using namespace sluice::test;
 namespace {
 
 /// The operations of the golden files' README.
-const std::map<std::string, std::function<void(RawRing&)>> kScenarios{
-    {"empty", [](RawRing&) {}},
-    {"one", [](RawRing& ring) { publish_golden(ring, 1); }},
+const std::map<std::string, std::function<void(Ring&)>> kScenarios{
+    {"empty", [](Ring&) {}},
+    {"one", [](Ring& ring) { publish_golden(ring, 1); }},
     {"three",
-     [](RawRing& ring) {
+     [](Ring& ring) {
        for (int i = 0; i < 3; ++i) publish_golden(ring, 1);
      }},
     {"wrap",
-     [](RawRing& ring) {
+     [](Ring& ring) {
        for (int i = 0; i < 3; ++i) publish_golden(ring, 3);
      }},
     {"wrapclobber",
-     [](RawRing& ring) {
+     [](Ring& ring) {
        for (const std::uint32_t n : {2U, 2U, 2U, 3U}) publish_golden(ring, n);
      }},
     {"wrap-pending",
-     [](RawRing& ring) {
+     [](Ring& ring) {
        publish_golden(ring, 3);
        publish_golden(ring, 3);
        (void)ring.reserve(3);
      }},
     {"lapped",
-     [](RawRing& ring) {
+     [](Ring& ring) {
        for (int i = 0; i < 21; ++i) publish_golden(ring, 1);
      }},
     {"hole",
-     [](RawRing& ring) {
+     [](Ring& ring) {
        publish_golden(ring, 1);
        (void)ring.reserve(1);
        publish_golden(ring, 1);
@@ -47,14 +47,14 @@ const std::map<std::string, std::function<void(RawRing&)>> kScenarios{
 };
 
 /// One golden row's expectation against what our reader does from that start.
-void check_reads(const RawRing& ring, const nlohmann::json& read) {
+void check_reads(const TestRing& ring, const nlohmann::json& read) {
   const auto& expected = read.at("lap_checked");
-  RawRing::Cursor cursor;
+  Ring::Cursor cursor;
   cursor.next = read.at("start").get<std::uint64_t>();
   std::vector<std::byte> copy;
   std::uint64_t index = 0;
   for (const auto& message : expected.at("messages")) {
-    REQUIRE(ring.read(cursor, copy, index) == RawRing::Read::message);
+    REQUIRE(ring.read(cursor, copy, index) == Ring::Found::message);
     CHECK(index == message.at("index").get<std::uint64_t>());
     const auto& payload = message.at("payload");
     REQUIRE(copy.size() == 8 * payload.size());
@@ -65,7 +65,7 @@ void check_reads(const RawRing& ring, const nlohmann::json& read) {
       CHECK(value == std::stoull(payload[i].get<std::string>(), nullptr, 16));
     }
   }
-  CHECK(ring.read(cursor, copy, index) != RawRing::Read::message);
+  CHECK(ring.read(cursor, copy, index) != Ring::Found::message);
   CHECK(cursor.next == expected.at("final_cursor").get<std::uint64_t>());
   CHECK(cursor.lost == expected.at("lost_indices").get<std::uint64_t>());
 }
@@ -79,12 +79,12 @@ TEST_CASE("every golden file attaches, and reads as its rows say from every star
     INFO(file);
     const SegmentName name;
     write_file(name.path(), golden(file));
-    const RawSegment probe = attach_raw_segment(golden_request(name));
-    CHECK(probe.capacity == row.at("capacity").get<std::uint32_t>());
-    CHECK(probe.element_size == row.at("element_size").get<std::uint32_t>());
+    const Segment probe = attach_segment(golden_request(name));
+    CHECK(probe.memory.capacity == row.at("capacity").get<std::uint32_t>());
+    CHECK(probe.memory.element_size == row.at("element_size").get<std::uint32_t>());
     CHECK_FALSE(probe.created);
-    CHECK(probe.tracks_last_published == (row.at("init_state").get<int>() == 3));
-    const RawRing ring(attach_raw_segment(golden_request(name)));
+    CHECK(probe.memory.tracks_last_published == (row.at("init_state").get<int>() == 3));
+    const TestRing ring(attach_segment(golden_request(name)));
     CHECK(ring.reserved() == row.at("reserved_index").get<std::uint64_t>());
     for (const auto& read : row.at("reads")) {
       INFO("start " << read.at("start"));
@@ -103,14 +103,14 @@ TEST_CASE("attaching changes one word of a 1.2.x or Python segment and nothing o
     const SegmentName name;
     const std::string before = golden(file);
     write_file(name.path(), before);
-    RawRequest request = golden_request(name);
+    SegmentRequest request = golden_request(name);
     request.adopt = adopt;
-    (void)attach_raw_segment(request);
+    (void)attach_segment(request);
     std::string expected = before;
     if (adopt && get(before, kStateOffset) == 0) put(expected, kStateOffset, 1);
     CHECK(read_file(name.path()) == expected);
     // A second look finds it adopted and leaves it so.
-    (void)open_raw_segment(request);
+    (void)open_segment(request);
     CHECK(read_file(name.path()) == expected);
   }
 }
@@ -119,9 +119,9 @@ TEST_CASE("what we create and write is byte for byte what 1.4.0 creates and writ
   for (const auto& [scenario, run] : kScenarios) {
     INFO(scenario);
     const SegmentName name;
-    RawSegment segment = open_raw_segment(golden_request(name));
+    Segment segment = open_segment(golden_request(name));
     CHECK(segment.created);
-    RawRing ring(std::move(segment));
+    TestRing ring(std::move(segment));
     run(ring);
     CHECK(read_file(name.path()) == golden("slick-1.4.0-" + scenario + ".bin"));
   }
@@ -133,7 +133,7 @@ TEST_CASE("what we write into other versions' segments is byte for byte what the
       INFO(version << " " << scenario);
       const SegmentName name;
       write_file(name.path(), golden("slick-" + version + "-empty.bin"));
-      RawRing ring(attach_raw_segment(golden_request(name)));
+      TestRing ring(attach_segment(golden_request(name)));
       kScenarios.at(scenario)(ring);
       std::string expected = golden("slick-" + version + "-" + scenario + ".bin");
       put(expected, kStateOffset, 1);  // 1.3.0's own state, and what adoption makes of 0
@@ -145,7 +145,7 @@ TEST_CASE("what we write into other versions' segments is byte for byte what the
 TEST_CASE("last_published is raised only in segments that track it") {
   const SegmentName name;
   write_file(name.path(), golden("slick-mixed-1.4.0-creator-1.2.0-producer.bin"));
-  RawRing ring(attach_raw_segment(golden_request(name)));
+  TestRing ring(attach_segment(golden_request(name)));
   publish_golden(ring, 1);
   std::uint64_t last = 0;
   const std::string bytes = read_file(name.path());
@@ -156,16 +156,16 @@ TEST_CASE("last_published is raised only in segments that track it") {
 TEST_CASE("the hole timer steps to the next published message and counts what it stepped over") {
   const SegmentName name;
   write_file(name.path(), golden("slick-1.4.0-hole.bin"));
-  const RawRing ring(attach_raw_segment(golden_request(name)));
-  RawRing::Cursor cursor;
+  const TestRing ring(attach_segment(golden_request(name)));
+  Ring::Cursor cursor;
   cursor.next = 1;
   std::vector<std::byte> copy;
   std::uint64_t index = 0;
-  REQUIRE(ring.read(cursor, copy, index) == RawRing::Read::pending);
+  REQUIRE(ring.read(cursor, copy, index) == Ring::Found::pending);
   CHECK(ring.skip_hole(cursor));
-  REQUIRE(ring.read(cursor, copy, index) == RawRing::Read::message);
+  REQUIRE(ring.read(cursor, copy, index) == Ring::Found::message);
   CHECK(index == 2);
-  REQUIRE(ring.read(cursor, copy, index) == RawRing::Read::message);
+  REQUIRE(ring.read(cursor, copy, index) == Ring::Found::message);
   CHECK(index == 3);
   CHECK(cursor.next == 4);
   CHECK(cursor.skipped == 1);
@@ -175,17 +175,17 @@ TEST_CASE("the hole timer steps to the next published message and counts what it
 TEST_CASE("a producer that died before its wrap marker holds readers up only until the next message") {
   const SegmentName name;
   write_file(name.path(), golden("synthetic-slick-1.4-wrap-no-marker.bin"));
-  RawRing ring(attach_raw_segment(golden_request(name)));
-  RawRing::Cursor cursor;
+  TestRing ring(attach_segment(golden_request(name)));
+  Ring::Cursor cursor;
   cursor.next = 6;
   std::vector<std::byte> copy;
   std::uint64_t index = 0;
-  REQUIRE(ring.read(cursor, copy, index) == RawRing::Read::pending);
+  REQUIRE(ring.read(cursor, copy, index) == Ring::Found::pending);
   CHECK_FALSE(ring.skip_hole(cursor));
   CHECK(cursor.next == 6);
   publish_golden(ring, 1);
   CHECK(ring.skip_hole(cursor));
-  REQUIRE(ring.read(cursor, copy, index) == RawRing::Read::message);
+  REQUIRE(ring.read(cursor, copy, index) == Ring::Found::message);
   CHECK(index == 11);
   CHECK(cursor.skipped == 5);
 }

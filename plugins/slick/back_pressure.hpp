@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include <sluice/shm/deadline.hpp>
+#include <sluice/shm/kill_point.hpp>
+
+#include "slick/topic_file.hpp"
+
+namespace sluice::slick {
+
+/// How a producer waits for the readers of a full reliable topic: it spins for a moment, then sleeps on `space`,
+/// removes readers that died and evicts one that has not moved for `evict_after`. Used by one thread.
+class BackPressure {
+ public:
+  BackPressure(TopicFile& file, std::chrono::nanoseconds evict_after,
+               std::chrono::nanoseconds max_blocking_time) noexcept
+      : file_(file), evict_after_(evict_after), max_blocking_time_(max_blocking_time) {}
+
+  /// Waits until `advance()` says that there is room; false after max_blocking_time. The caller's record is idle.
+  template <typename Advance>
+  [[nodiscard]] bool wait(Advance advance) noexcept {
+    for (int spin = 0; spin < kSpinsBeforeSleep; ++spin) {
+      shm::spin_pause();
+      if (advance()) return true;
+    }
+    const shm::Deadline deadline = shm::Deadline::after(max_blocking_time_);
+    for (;;) {
+      // SYNC space: arm is seq_cst and precedes the scan; readers publish their cursor by exchange, then look at the
+      // bit.
+      const std::uint32_t value = file_.control().space.arm();
+      SLUICE_KILL_POINT("slick.space.armed");
+      if (advance()) return true;
+      // Before the deadline is looked at: a publisher that may not wait at all must get past a dead reader too.
+      if (deal_with_slowest_reader()) continue;
+      if (deadline.passed()) return false;
+      file_.control().space.sleep(value, earlier(deadline, shm::Deadline::after(kLongestSleep)));
+    }
+  }
+
+  /// Whoever held us up has moved; a later stall counts anew.
+  void moved() noexcept { stall_ = {}; }
+
+ private:
+  static constexpr std::chrono::milliseconds kLongestSleep{20};  // a dead reader wakes nobody: look this often
+  static constexpr int kSpinsBeforeSleep = 200;
+
+  /// Takes the place from the reader that holds us up if it is dead or stopped; whether it did.
+  bool deal_with_slowest_reader() noexcept;
+
+  TopicFile& file_;
+  std::chrono::nanoseconds evict_after_;
+  std::chrono::nanoseconds max_blocking_time_;
+
+  struct Stall {
+    std::uint32_t entry = 0;
+    std::uint64_t cursor = UINT64_MAX;
+    std::uint32_t state = 0;
+    std::int64_t since_ns = 0;
+  } stall_;  ///< The reader that holds us up, and since when it has not moved.
+};
+
+}  // namespace sluice::slick

@@ -1,0 +1,82 @@
+#include "slick/entries.hpp"
+
+#include <unistd.h>
+
+namespace sluice::slick {
+
+std::uint32_t claim_reader_entry(TopicFile& file, const std::string& topic) {
+  const std::uint32_t count = file.geometry().max_readers;
+  std::uint32_t k = 0;
+  while (k < count && !file.lock().try_lock_exclusive(file.reader_byte(k))) ++k;
+  if (k == count) {
+    throw Error("topic '" + topic + "': all " + std::to_string(count) +
+                " places for subscriptions are taken; raise max_subscribers");
+  }
+  SLUICE_KILL_POINT("slick.reader.locked");
+  file.control().reader_entries.raise_to_acq_rel(k + 1);
+  SLUICE_KILL_POINT("slick.reader.counted");
+  file.reader(k).pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
+  return k;
+}
+
+std::uint32_t claim_writer_entry(TopicFile& file, const std::string& topic) {
+  const std::uint32_t count = file.geometry().max_writers;
+  std::uint32_t k = 0;
+  while (k < count && !file.lock().try_lock_exclusive(file.writer_byte(k))) ++k;
+  if (k == count) {
+    throw Error("topic '" + topic + "': all " + std::to_string(count) +
+                " places for publishers are taken; raise max_publishers");
+  }
+  SLUICE_KILL_POINT("slick.writer.locked");
+  file.control().writer_entries.raise_to_acq_rel(k + 1);
+  SLUICE_KILL_POINT("slick.writer.counted");
+  return k;
+}
+
+std::uint32_t next_publisher_id(TopicFile& file) noexcept {
+  return static_cast<std::uint32_t>(file.control().next_publisher.fetch_add_relaxed(1) + 1);
+}
+
+std::uint32_t count_live_readers(const TopicFile& file) noexcept {
+  std::uint32_t count = 0;
+  for (std::uint32_t k = 0, end = file.reader_entries(); k < end; ++k) {
+    const EntryState state = entry_state(file.reader(k).state.load_acquire());
+    if (state == EntryState::active && file.lock().held_by_other(file.reader_byte(k))) ++count;
+  }
+  return count;
+}
+
+std::uint32_t count_live_writers(const TopicFile& file) noexcept {
+  std::uint32_t count = 0;
+  for (std::uint32_t k = 0, end = file.writer_entries(); k < end; ++k) {
+    const auto state = static_cast<EntryState>(file.writer(k).state.load_acquire());
+    if (state == EntryState::active && file.lock().held_by_other(file.writer_byte(k))) ++count;
+  }
+  return count;
+}
+
+bool owner_lives(const TopicFile& file, std::uint64_t position) noexcept {
+  for (std::uint32_t k = 0, end = file.writer_entries(); k < end; ++k) {
+    const std::uint64_t record = file.writer(k).record.load_acquire();
+    if (record_state(record) == RecordState::idle || record_position(record) != position) continue;
+    if (file.lock().held_by_other(file.writer_byte(k))) return true;
+  }
+  return false;
+}
+
+bool reclaim_reader_if_dead(TopicFile& file, std::uint32_t entry) noexcept {
+  return reclaim_if_dead(file, file.reader_byte(entry), [&] {
+    auto& state = file.reader(entry).state;
+    state.store_release(with_state(state.load_relaxed(), EntryState::free));
+  });
+}
+
+bool reclaim_writer_if_dead(TopicFile& file, std::uint32_t entry) noexcept {
+  return reclaim_if_dead(file, file.writer_byte(entry), [&] {
+    file.writer(entry).record.store_release(kRecordIdle);
+    SLUICE_KILL_POINT("slick.reclaim.record_cleared");
+    file.writer(entry).state.store_release(static_cast<std::uint32_t>(EntryState::free));
+  });
+}
+
+}  // namespace sluice::slick
