@@ -1,6 +1,7 @@
 #include <string>
 
 #include "rows/limit_runs.hpp"
+#include "rows/queue_runs.hpp"
 #include "rows/rows.hpp"
 #include "rows/topic_runs.hpp"
 
@@ -47,8 +48,18 @@ void add_latency_rows(Rows& rows, Effort effort) {
   add("slick reliable", "cell ring", cells, topic(Topics::Kind::reliable), kLatencyGoal);
   add("slick best_effort", "cell ring", cells, topic(Topics::Kind::best_effort), kLatencyGoal);
   add("slick raw", "slot ring", slots, topic(Topics::Kind::raw), kLatencyGoal);
+  const auto queue = [&](std::string name, QueueKind kind, std::optional<double> goal) {
+    add(
+        std::move(name), "slot ring", slots, [=] { return queue_latency(kind, trips, kSize); }, goal);
+  };
+  queue("Queue<T>, in place", {}, kLatencyGoal);
+  queue("Queue<T>, read_copy", {.reading = QueueReading::copy}, kLatencyGoal);
+  queue("Queue<T>, shared cursor", {.reading = QueueReading::shared_cursor}, {});
+  queue("Queue<T>, legacy segment", {.segment = QueueSegment::legacy}, {});
   add(
-      "raw ring alone", "slot ring", slots, [=] { return raw_ring_latency(trips, kSize); }, kLatencyGoal);
+      "last_published, its cost", "Queue<T>, legacy segment",
+      [=] { return queue_latency({.segment = QueueSegment::legacy}, trips, kSize); },
+      [=] { return queue_latency({}, trips, kSize); }, {});
   add("inproc (threads)", "pointer ring", pointers, topic(Topics::Kind::inproc), {});
 }
 

@@ -3,6 +3,7 @@
 #include "limits/futex_line.hpp"
 #include "limits/line.hpp"
 #include "limits/mailbox.hpp"
+#include "limits/pace.hpp"
 #include "limits/pointer_ring.hpp"
 #include "limits/slot_ring.hpp"
 
@@ -71,14 +72,31 @@ Outcome cell_ring_latency(RoundTrips trips, By by, std::size_t size, std::uint64
   return latency_over(Ring::bytes(depth, size), make, trips, by, size, Placement::processes);
 }
 
-Outcome slot_ring_latency(RoundTrips trips, std::size_t size, std::uint64_t depth) {
-  using limits::SlotRing;
-  const auto make = [=](std::byte* memory) {
-    SlotRing ring(memory, depth, size);
+namespace {
+
+auto slot_ring_maker(std::size_t size, std::uint64_t depth) {
+  return [=](std::byte* memory) {
+    limits::SlotRing ring(memory, depth, size);
     ring.prepare();  // by both sides, before they meet
     return ring;
   };
-  return latency_over(SlotRing::bytes(depth, size), make, trips, By::copy, size, Placement::processes);
+}
+
+}  // namespace
+
+Outcome slot_ring_latency(RoundTrips trips, std::size_t size, std::uint64_t depth) {
+  const std::size_t bytes = limits::SlotRing::bytes(depth, size);
+  return latency_over(bytes, slot_ring_maker(size, depth), trips, By::copy, size, Placement::processes);
+}
+
+Outcome paced_slot_ring_throughput(std::uint64_t messages, std::size_t size, std::uint64_t depth) {
+  using Paced = limits::Paced<limits::SlotRing>;
+  const auto make = [=](std::byte* memory) {
+    return Paced(*reinterpret_cast<Paced::Memory*>(memory), depth,
+                 slot_ring_maker(size, depth)(memory + sizeof(Paced::Memory)));
+  };
+  const std::size_t bytes = sizeof(Paced::Memory) + limits::SlotRing::bytes(depth, size);
+  return throughput_over(bytes, make, messages, size, Placement::processes);
 }
 
 Outcome mailbox_latency(RoundTrips trips, std::size_t size) {

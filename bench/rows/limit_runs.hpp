@@ -15,6 +15,7 @@ namespace sluice::bench {
 
 [[nodiscard]] Outcome cell_ring_throughput(limits::CellRingVariant variant, std::uint64_t messages, std::size_t size,
                                            std::uint64_t depth);
+[[nodiscard]] Outcome paced_slot_ring_throughput(std::uint64_t messages, std::size_t size, std::uint64_t depth);
 [[nodiscard]] Outcome pointer_ring_throughput(std::uint64_t messages, std::size_t size, std::uint64_t depth);
 
 }  // namespace sluice::bench

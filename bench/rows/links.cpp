@@ -34,10 +34,11 @@ TopicSpec Topics::spec(const std::string& name) const {
   spec.transport = kind_ == Kind::inproc ? "inproc" : "slick";
   spec.max_size = max_size_;
   spec.qos.depth = depth_;
-  const bool reliable = kind_ == Kind::reliable || kind_ == Kind::inproc;
+  const bool raw = kind_ == Kind::raw || kind_ == Kind::raw_reliable;
+  const bool reliable = is_complete(kind_);
   spec.qos.reliability = reliable ? Reliability::reliable : Reliability::best_effort;
   spec.qos.max_blocking_time = std::chrono::seconds{20};
-  if (kind_ == Kind::raw) {
+  if (raw) {
     spec.options["segment"] = {place_.raw_name(name), {}};
     spec.options["element"] = {std::to_string(max_size_), {}};
   }
@@ -54,11 +55,14 @@ std::unique_ptr<Reader> Topics::reader(const std::string& name) const {
   return registry().get(topic.transport).open_reader(topic, {place_.directory(), {}});
 }
 
+bool is_complete(Topics::Kind kind) noexcept { return kind != Topics::Kind::best_effort && kind != Topics::Kind::raw; }
+
 const char* text(Topics::Kind kind) noexcept {
   switch (kind) {
     case Topics::Kind::reliable: return "slick reliable";
     case Topics::Kind::best_effort: return "slick best_effort";
     case Topics::Kind::raw: return "slick raw";
+    case Topics::Kind::raw_reliable: return "slick raw, reliable";
     case Topics::Kind::inproc: return "inproc";
   }
   return "";

@@ -1,15 +1,11 @@
 #pragma once
 
-#include <algorithm>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include <sluice/shm/doorbell.hpp>
-#include <sluice/slick/segment.hpp>
 #include <sluice/transport_registry.hpp>
 
 #include "harness/two_sides.hpp"
@@ -38,7 +34,7 @@ class Workplace {
 /// A topic of any transport, to be opened by the two sides.
 class Topics {
  public:
-  enum class Kind { reliable, best_effort, raw, inproc };
+  enum class Kind { reliable, best_effort, raw, raw_reliable, inproc };
 
   Topics(const Workplace& place, Kind kind, std::size_t max_size, std::uint32_t depth);
 
@@ -58,6 +54,9 @@ class Topics {
 };
 
 [[nodiscard]] const char* text(Topics::Kind kind) noexcept;
+
+/// Whether nothing may be lost.
+[[nodiscard]] bool is_complete(Topics::Kind kind) noexcept;
 
 class WriterLink {
  public:
@@ -113,36 +112,6 @@ class SleepingReaderLink : public ReaderLink {
       }
     }
   }
-};
-
-/// The SlickQueue ring's algorithm alone, without the plugin interface around it.
-class RawRingLink {
- public:
-  explicit RawRingLink(const slick::SegmentRequest& request)
-      : segment_(slick::open_segment(request)), ring_(segment_.memory), copy_(request.element_size) {}
-
-  void send_copy(std::span<const std::byte> payload) {
-    const std::uint64_t index = ring_.reserve(1);
-    std::memcpy(ring_.element(index), payload.data(), payload.size());
-    if (!ring_.publish(index, 1)) throw RunFailed("overtaken in the middle of a publication");
-  }
-
-  [[nodiscard]] std::optional<std::uint64_t> try_receive() {
-    slick::Ring::Message message;
-    const auto copy = [this](const std::byte* data, std::size_t size) {
-      std::memcpy(copy_.data(), data, std::min(size, copy_.size()));
-    };
-    if (ring_.read(cursor_, message, slick::Ring::Effort::slot_only, copy) != slick::Ring::Found::message) {
-      return std::nullopt;
-    }
-    return read_every_line(copy_.data(), copy_.size());
-  }
-
- private:
-  slick::Segment segment_;
-  slick::Ring ring_;
-  slick::Ring::Cursor cursor_;
-  std::vector<std::byte> copy_;
 };
 
 }  // namespace sluice::bench

@@ -1,4 +1,5 @@
 #include "rows/limit_runs.hpp"
+#include "rows/queue_runs.hpp"
 #include "rows/rows.hpp"
 #include "rows/topic_runs.hpp"
 
@@ -24,8 +25,17 @@ void add_throughput_rows(Rows& rows, Effort effort) {
     variant("cell ring that does both", {.prefetching = true, .locking = true});
     add(size, "slick reliable", cells, topic(Topics::Kind::reliable), size == 64 ? std::optional(0.85) : std::nullopt);
     add(size, "slick best_effort", cells, topic(Topics::Kind::best_effort), {});
-    add(size, "slick raw", cells, topic(Topics::Kind::raw), {});
-    add(size, "raw ring alone", cells, [=] { return raw_ring_throughput(messages, size); }, {});
+    const auto slots = [=] { return paced_slot_ring_throughput(messages, size, depth); };
+    const auto queue = [=](QueueKind kind) { return [=] { return queue_throughput(kind, messages, size); }; };
+    const QueueKind legacy{.segment = QueueSegment::legacy};
+    add(size, "slot ring", cells, slots, {});
+    add(size, "slick raw, not paced", cells, topic(Topics::Kind::raw), {});
+    add(size, "slick raw, reliable", slots, topic(Topics::Kind::raw_reliable), {}, "slot ring");
+    add(size, "Queue<T>, in place", slots, queue({}), {}, "slot ring");
+    add(size, "Queue<T>, read_copy", slots, queue({.reading = QueueReading::copy}), {}, "slot ring");
+    add(size, "Queue<T>, shared cursor", slots, queue({.reading = QueueReading::shared_cursor}), {}, "slot ring");
+    add(size, "Queue<T>, legacy segment", slots, queue(legacy), {}, "slot ring");
+    add(size, "last_published, its cost", queue(legacy), queue({}), {}, "Queue<T>, legacy segment");
     add(size, "inproc (threads)", pointers, topic(Topics::Kind::inproc), {}, "pointer ring");
   }
 }

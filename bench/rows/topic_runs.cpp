@@ -24,14 +24,6 @@ Outcome latency(const Topics& topics, Placement placement, RoundTrips trips, By 
       });
 }
 
-slick::SegmentRequest raw_request(const Workplace& place, const std::string& name, std::size_t size) {
-  slick::SegmentRequest request;
-  request.name = place.raw_name(name);
-  request.element_size = static_cast<std::uint32_t>(size);
-  request.capacity = depth_for(size);
-  return request;
-}
-
 }  // namespace
 
 Outcome topic_latency(Topics::Kind kind, RoundTrips trips, By by, std::size_t size, Waiting waiting) {
@@ -44,7 +36,7 @@ Outcome topic_latency(Topics::Kind kind, RoundTrips trips, By by, std::size_t si
 Outcome topic_throughput(Topics::Kind kind, std::uint64_t messages, std::size_t size) {
   const Workplace place;
   const Topics topics(place, kind, size, depth_for(size));
-  const bool complete = kind == Topics::Kind::reliable || kind == Topics::Kind::inproc;
+  const bool complete = is_complete(kind);
   return run_two_sides(
       placement_of(kind),
       [&](Meeting& meeting) {
@@ -54,36 +46,6 @@ Outcome topic_throughput(Topics::Kind kind, std::uint64_t messages, std::size_t 
       [&](Meeting& meeting) {
         ReaderLink in(topics.reader("ping"));
         drain(meeting, in, messages, complete);
-      });
-}
-
-Outcome raw_ring_latency(RoundTrips trips, std::size_t size) {
-  const Workplace place;
-  return run_two_sides(
-      Placement::processes,
-      [&](Meeting& meeting) {
-        RawRingLink in(raw_request(place, "pong", size));
-        RawRingLink out(raw_request(place, "ping", size));
-        ping(meeting, out, in, trips, By::copy, size);
-      },
-      [&](Meeting& meeting) {
-        RawRingLink in(raw_request(place, "ping", size));
-        RawRingLink out(raw_request(place, "pong", size));
-        pong(meeting, in, out, trips, By::copy, size);
-      });
-}
-
-Outcome raw_ring_throughput(std::uint64_t messages, std::size_t size) {
-  const Workplace place;
-  return run_two_sides(
-      Placement::processes,
-      [&](Meeting& meeting) {
-        RawRingLink out(raw_request(place, "ping", size));
-        stream(meeting, out, messages, size);
-      },
-      [&](Meeting& meeting) {
-        RawRingLink in(raw_request(place, "ping", size));
-        drain(meeting, in, messages, false);
       });
 }
 

@@ -13,7 +13,5 @@ enum class Waiting { spinning, sleeping };
 
 [[nodiscard]] Outcome topic_latency(Topics::Kind kind, RoundTrips trips, By by, std::size_t size, Waiting waiting);
 [[nodiscard]] Outcome topic_throughput(Topics::Kind kind, std::uint64_t messages, std::size_t size);
-[[nodiscard]] Outcome raw_ring_latency(RoundTrips trips, std::size_t size);
-[[nodiscard]] Outcome raw_ring_throughput(std::uint64_t messages, std::size_t size);
 
 }  // namespace sluice::bench

@@ -42,7 +42,6 @@ Companion::Companion(const TopicSpec& spec, const RawOptions& options, const Tra
 
 void Companion::found_foreign_producer(const std::string& evidence) noexcept {
   file_.control().foreign_producer.store_relaxed(1);
-  SLUICE_KILL_POINT("raw.foreign.noticed");
   if (!told_) tell(evidence);
 }
 
@@ -74,7 +73,8 @@ Companion::Owner Companion::settle(Ring& ring, std::uint64_t position) noexcept 
       settle_dead_writer(ring, entry);
       entry.state.store_release(static_cast<std::uint32_t>(EntryState::free));
     });
-    if (settled) return Owner::dead;
+    // Not ours to settle: somebody else is doing it, and lives.
+    return settled ? Owner::dead : Owner::living;
   }
   const bool died_here = file_.reliable() && file_.cell(position).stamp.load_acquire() == stamp_jump(position);
   return died_here ? Owner::dead : Owner::unknown;

@@ -16,7 +16,7 @@ class Players {
 
   void step() {
     Ring::Cursor& cursor = cursors_[input_.below(cursors_.size())];
-    switch (input_.below(10)) {
+    switch (input_.below(11)) {
       case 0: other_.store(); break;
       case 1: read(cursor, Ring::Effort::close); break;
       case 2: read(cursor, Ring::Effort::slot_only); break;
@@ -27,6 +27,7 @@ class Players {
       case 7: demand_last(ring_); break;
       case 8: cursor.next = input_.take<std::uint64_t>(); break;
       case 9: look(cursor); break;
+      case 10: repair(); break;
     }
   }
 
@@ -79,6 +80,19 @@ class Players {
     const bool ready = ring_.find(mine, message) == Ring::Found::message;
     if (ready) demand_inside(ring_, message);
     (void)ring_.verdict({mine.next, input_.take<std::uint32_t>()});
+  }
+
+  /// What somebody does for a dead producer: readers who stand at the hole are sent on.
+  void repair() {
+    const std::uint64_t end = ring_.reserved();
+    const std::uint64_t position = end - std::min<std::uint64_t>(end, input_.below(2 * ring_.capacity()));
+    const std::uint64_t tail = ring_.capacity() - (position & (ring_.capacity() - 1));
+    const std::uint64_t next = position + 1 + input_.below(tail);
+    if (next - position == ring_.capacity() || !ring_.fill_hole(position, next)) return;
+    Ring::Cursor cursor{position};
+    Ring::Message message;
+    (void)ring_.find(cursor, message);
+    demand(cursor.next >= next, "a reader at a repaired hole goes on");
   }
 
   Ring ring_;

@@ -10,8 +10,8 @@
 
 namespace sluice::fuzz {
 
-/// A file in /dev/shm with a name of this process. A fuzzer that dies leaves it behind; the next one takes its name
-/// away (see ~NamedFile), and the campaign removes what is left.
+/// A file in /dev/shm with a name of this process. A fuzzer that dies of a finding leaves it behind; the campaign
+/// removes it then.
 class NamedFile {
  public:
   NamedFile() : name_("/sluice-fuzz-" + std::to_string(::getpid())) {

@@ -37,8 +37,8 @@ class Reservations(NamedTuple):
 
 
 def reservations(paths, start, capacity, hole_sizes=()):
-    """Every element from `start` on was reserved once: by a message in the logs, a wrap's tail, or one of the holes. Each
-    producer's sequences are complete and in the queue's order."""
+    """Every element from `start` on was reserved once: by a message in the logs, a wrap's tail, or one of the holes.
+    Each producer's sequences are complete and in the queue's order."""
     position, tails, holes, left = start, 0, [], list(hole_sizes)
     next_sequence = {}
     for row in itertools.chain(merged(paths), [None]):
@@ -46,10 +46,11 @@ def reservations(paths, start, capacity, hole_sizes=()):
             fitting = [size for size in left if row is None or place(position, size, capacity) + size <= row.index]
             if not fitting:
                 break
-            index = place(position, fitting[0], capacity)
-            holes.append((index, fitting[0]))
-            left.remove(fitting[0])
-            tails, position = tails + index - position, index + fitting[0]
+            size = max(fitting)  # of two, the smaller could be taken for a part of the larger
+            index = place(position, size, capacity)
+            holes.append((index, size))
+            left.remove(size)
+            tails, position = tails + index - position, index + size
         if row is None:
             break
         index = place(position, row.size, capacity)
@@ -98,8 +99,8 @@ class Books(NamedTuple):
 
 
 def private_books(sent, reader, never_published=()):
-    """The log and the gaps of a private reader cover every element from its start to its cursor, once; every message that
-    it did not get lies in one gap, where no more elements were skipped than were never published."""
+    """The log and the gaps of a private reader cover every element from its start to its cursor, once; every message
+    that it did not get lies in one gap, where no more elements were skipped than were never published."""
     gaps, got = read_gaps(reader.gaps), rows(reader.log)
     remaining = merged(sent)
     position, elements = reader.start, 0

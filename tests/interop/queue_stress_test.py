@@ -89,8 +89,8 @@ class ManyProducers(Stress):
 
 
 class Laps(Stress):
-    """One producer, for a message torn by a second one is nobody's mistake (the peer's README), and a queue that it fills
-    in no time."""
+    """One producer, for a message torn by a second one is nobody's mistake (the peer's README), and a queue that it
+    fills in no time."""
 
     CAPACITY = 64
     INSIDE = ("--pause-every", 40, "--pause-ms", 1, "--pause-inside")
@@ -111,6 +111,7 @@ class Laps(Stress):
         whole = reservations(sent, 0, self.CAPACITY)
         self.assertEqual(whole.end, self.reserved())
         for reader in private:
+            self.still_waiting()
             self.check_private(sent, reader, n)
         self.check_group(sent, group, n)
 

@@ -37,11 +37,11 @@ bool in_world(const Scenario& scenario, World world) { return (scenario.worlds &
 Campaign::Campaign(const Options& options)
     : options_(options), random_(options.seed), counts_(make_counts(directory_.path() + "/counts")) {
   if (options.world == "control") add_control_aims();
-  for (const World world : {World::reliable, World::best_effort, World::raw}) {
+  for (const World world : kWorlds) {
     if (options.world == name_of(world)) add_topic_aims(world);
   }
   if (aims_.empty()) {
-    throw std::invalid_argument("'" + options.world + "' is none of reliable, best_effort, raw, control");
+    throw std::invalid_argument("'" + options.world + "' is none of reliable, best_effort, raw, raw_reliable, control");
   }
 }
 

@@ -9,7 +9,7 @@
 namespace {
 
 constexpr const char* kUsage =
-    "kill_campaign WORLD [--seed N] [--rounds N] [--only PREFIX]    WORLD: reliable, best_effort, raw, control\n"
+    "kill_campaign WORLD [--seed N] [--rounds N] [--only PREFIX]    WORLD: reliable, best_effort, raw, raw_reliable, control\n"
     "kill_campaign --list                                          the points in the sources\n";
 
 sluice::kill_points::Options parse(int argc, char** argv) {

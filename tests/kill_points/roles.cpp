@@ -49,8 +49,8 @@ int play(Role role, const stress::Place& place, Indices& indices) {
 
 int inherit(const stress::Place& place) {
   const std::unique_ptr<Transport> slick(sluice_plugin_descriptor.create());
-  const auto reader = slick->open_reader(place.spec, {place.directory, {}});
-  const auto writer = slick->open_writer(place.spec, {place.directory, {}});
+  const auto reader = slick->open_reader(place.spec, place.context());
+  const auto writer = slick->open_writer(place.spec, place.context());
   const std::vector<std::byte> bytes(place.options.element == 0 ? 24 : place.options.element);
   for (int k = 0; k < 20; ++k) {
     if (writer->publish_copy(bytes, 0) != PublishResult::ok) return 1;

@@ -3,13 +3,21 @@
 namespace sluice::kill_points {
 
 std::string name_of(World world) {
-  return world == World::reliable ? "reliable" : world == World::best_effort ? "best_effort" : "raw";
+  switch (world) {
+    case World::reliable: return "reliable";
+    case World::best_effort: return "best_effort";
+    case World::raw: return "raw";
+    case World::raw_reliable: return "raw_reliable";
+  }
+  return "?";
 }
 
 namespace {
 
 constexpr unsigned kReliable = static_cast<unsigned>(World::reliable);
-constexpr unsigned kRaw = static_cast<unsigned>(World::raw);
+constexpr unsigned kRawBestEffort = static_cast<unsigned>(World::raw);
+constexpr unsigned kRawReliable = static_cast<unsigned>(World::raw_reliable);
+constexpr unsigned kRaw = kRawBestEffort | kRawReliable;
 
 Scenario publishers() {
   return {.name = "publishers come and go",
@@ -91,12 +99,14 @@ Scenario raw_producers() {
           .worlds = kRaw,
           .role = Role::publishers,
           .targets = {
-              {"raw.reserve.granted", 100},
+              {"raw.writer.active", 3},
+              {"raw.publish.owned", 100},
               {"raw.publish.half", 100},
               {"raw.publish.copied", 100},
-              {"raw.publish.sized", 100},
-              {"raw.publish.published", 100},
-              {"raw.publish.told_last", 100},
+              {"ring.publish.sized", 100},
+              {"ring.publish.published", 100},
+              {"ring.publish.told_last", 100},
+              {"raw.writer.freed", 3},
           }};
 }
 
@@ -109,9 +119,9 @@ Scenario raw_creator() {
               {"segment.opened"},
               {"segment.sized"},
               {"segment.reserved"},
-              {"raw.create.begun"},
-              {"raw.create.filled"},
-              {"raw.create.ready"},
+              {"ring.create.begun"},
+              {"ring.create.filled"},
+              {"ring.create.ready"},
               {"segment.linked"},
           }};
 }
@@ -121,13 +131,35 @@ std::vector<Scenario> all() {
   list.push_back({.name = "a producer wraps around",
                   .worlds = kRaw,
                   .role = Role::publisher,
-                  .targets = {{"raw.reserve.marker_sized"}, {"raw.reserve.marked"}}});
+                  .targets = {{"ring.reserve.marker_sized"}, {"ring.reserve.marked"}}});
+  list.push_back({.name = "a producer waits for nobody",
+                  .worlds = kRawBestEffort,
+                  .role = Role::publishers,
+                  .targets = {{"ring.reserve.granted_one", 10}, {"ring.reserve.granted_several", 50}}});
+  list.push_back({.name = "a producer waits for its turn",
+                  .worlds = kRawReliable,
+                  .role = Role::publishers,
+                  .targets = {{"raw.reserve.intent", 100}, {"ring.reserve.granted_at", 100}, {"raw.commit.idle", 100}}});
+  list.push_back({.name = "a raw subscriber goes to sleep",
+                  .worlds = kRaw,
+                  .role = Role::subscribers,
+                  .targets = {{"raw.doorbell.armed", 3}}});
+  list.push_back({.name = "a subscriber repairs a dead producer's hole",
+                  .worlds = kRaw,
+                  .role = Role::subscriber,
+                  .provocation = Provocation::publisher_dies,
+                  .targets = {{"raw.repair.tail"}, {"raw.repair.message"}, {"raw.repair.entry_cleared"}}});
+  list.push_back({.name = "a subscriber remembers where a reliable producer died",
+                  .worlds = kRawReliable,
+                  .role = Role::subscriber,
+                  .provocation = Provocation::publisher_dies,
+                  .targets = {{"raw.repair.remembered"}}});
   list.push_back({.name = "somebody adopts a segment of 1.2.x",
                   .worlds = kRaw,
                   .role = Role::publishers,
                   .alone = true,
                   .leftover = true,
-                  .targets = {{"raw.adopt.done"}}});
+                  .targets = {{"ring.adopt.done"}}});
   list.push_back({.name = "publishers find no room",
                   .worlds = kReliable,
                   .role = Role::publishers,

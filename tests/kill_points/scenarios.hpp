@@ -8,8 +8,11 @@
 namespace sluice::kill_points {
 
 /// What is killed in: a topic of Sluice's own, or a segment as SlickQueue programs share it.
-enum class World : unsigned { reliable = 1, best_effort = 2, raw = 4 };
+enum class World : unsigned { reliable = 1, best_effort = 2, raw = 4, raw_reliable = 8 };
+inline constexpr std::array kWorlds{World::reliable, World::best_effort, World::raw, World::raw_reliable};
 inline constexpr unsigned kTopics = 1 | 2;
+
+[[nodiscard]] constexpr bool is_raw(World world) { return world == World::raw || world == World::raw_reliable; }
 
 [[nodiscard]] std::string name_of(World world);
 

@@ -37,9 +37,9 @@ std::uint32_t pause_us(const Scenario& scenario, World world) {
 stress::Options options_for(const Scenario& scenario, World world, std::uint64_t seed) {
   stress::Options options;
   options.mode = "kill_points";
-  options.reliable = world == World::reliable;
-  options.depth = world == World::raw ? kRawDepth : kDepth;
-  options.element = world == World::raw ? 64 : 0;
+  options.reliable = world == World::reliable || world == World::raw_reliable;
+  options.depth = is_raw(world) ? kRawDepth : kDepth;
+  options.element = is_raw(world) ? 64 : 0;
   options.max_size = 512;
   options.seed = seed;
   options.pause_us = pause_us(scenario, world);
@@ -55,14 +55,10 @@ T& shared_memory() {
 
 TopicSpec spec_for(World world, const stress::Options& options) {
   TopicSpec spec = stress::make_spec(options);
-  if (world == World::raw) {
-    spec.options["segment"] = {"sluice-test-" + std::to_string(::getpid()), {}};
-    spec.options["hole_timeout"] = {"5ms", {}};
-  } else {
-    spec.options["hole_timeout"] = {"5ms", {}};
-    spec.options["stall_timeout"] = {"150ms", {}};
-    spec.options["evict_after"] = {"600ms", {}};
-  }
+  if (is_raw(world)) spec.options["segment"] = {"sluice-test-" + std::to_string(::getpid()), {}};
+  spec.options["hole_timeout"] = {"5ms", {}};
+  spec.options["stall_timeout"] = {"150ms", {}};
+  spec.options["evict_after"] = {"600ms", {}};
   return spec;
 }
 
@@ -102,7 +98,7 @@ TopicCase::TopicCase(const Scenario& scenario, const Target& target, std::uint64
 
 TopicCase::~TopicCase() {
   members_.clear();
-  if (world_ == World::raw) ::unlink(segment_path().c_str());
+  if (is_raw(world_)) ::unlink(segment_path().c_str());
   ::munmap(&place_.shared, sizeof(stress::Shared));
   ::munmap(&indices_, sizeof(Indices));
 }
@@ -145,7 +141,7 @@ void TopicCase::leave_unversioned_segment() {
 }
 
 void TopicCase::leave_something() {
-  if (world_ == World::raw) return leave_unversioned_segment();
+  if (is_raw(world_)) return leave_unversioned_segment();
   Member& dead = start(false, "slick.writer.active:1:kill", place_.spec, Role::publishers);
   require(eventually([&] { return dead.child.ended(); }, kWatchdog), "nobody dies to leave something");
 }
@@ -187,7 +183,8 @@ TopicCase::Member* TopicCase::provoke() {
   switch (scenario_.provocation) {
     case Provocation::none: return nullptr;
     case Provocation::publisher_dies:
-      provoker = &start(false, "slick.reserve.granted:5:kill", place_.spec, Role::publisher);
+      provoker = &start(false, is_raw(world_) ? "raw.publish.owned:5:kill" : "slick.reserve.granted:5:kill",
+                        place_.spec, Role::publisher);
       break;
     case Provocation::publisher_stops:
       provoker = &start(false, "slick.reserve.intent:5:stop", place_.spec, Role::publisher);

@@ -49,7 +49,7 @@ class Receiver {
       : log_(place.shared.readers[index]),
         reliable_(place.options.reliable),
         element_(place.options.element),
-        reader_(transport().open_reader(place.spec, {place.directory, {}})),
+        reader_(transport().open_reader(place.spec, place.context())),
         next_(kMostProcesses, 0) {
     log_.joined.store_release(reader_->stats().joined);
     log_.opened.store_release(1);
@@ -141,7 +141,7 @@ TopicSpec make_spec(const Options& options) {
 int write_messages(const Place& place, std::uint32_t index, std::uint64_t messages) {
   Shared& shared = place.shared;
   WriterLog& log = shared.writers[index];
-  const std::unique_ptr<Writer> writer = transport().open_writer(place.spec, {place.directory, {}});
+  const std::unique_ptr<Writer> writer = transport().open_writer(place.spec, place.context());
   std::mt19937_64 random(place.options.seed * 1000 + index);
   std::vector<std::byte> buffer(place.options.max_size);
   DeadlyBuffer deadly;

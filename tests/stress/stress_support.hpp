@@ -15,7 +15,7 @@
 #include <vector>
 
 #include <sluice/shm/atomic.hpp>
-#include <sluice/topic_spec.hpp>
+#include <sluice/transport.hpp>
 
 namespace sluice::stress {
 
@@ -76,6 +76,7 @@ struct Shared {
   Word writers_done;  ///< Readers: drain and end.
   Word hold_writers;  ///< Writers: pause between two messages while this is not 0.
   Word hold_readers;  ///< Readers: likewise.
+  Word events;        ///< What transports reported of their own accord.
   std::array<WriterLog, kMostProcesses> writers;
   std::array<ReaderLog, kMostProcesses> readers;
 
@@ -124,6 +125,14 @@ struct Place {
   Shared& shared;
   const std::string& directory;
   TopicSpec spec;
+
+  /// Counts and prints what is reported.
+  [[nodiscard]] TransportContext context() const {
+    return {directory, {}, [this](const TransportEvent& event) {
+              shared.events.fetch_add_relaxed(1);
+              std::fprintf(stderr, "%s\n", event.message.c_str());
+            }};
+  }
 };
 int write_messages(const Place& place, std::uint32_t index, std::uint64_t messages);
 int read_messages(const Place& place, std::uint32_t index, std::uint64_t most = UINT64_MAX);

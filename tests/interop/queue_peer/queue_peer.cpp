@@ -1,6 +1,7 @@
 // Our side of the table where slick_peer.py sits on the other: the same commands, options, logs and lines of JSON, on
 // sluice::slick::UntypedQueue.
 #include <CLI/CLI.hpp>
+
 #include <sluice/error.hpp>
 
 #include "run.hpp"

@@ -13,10 +13,11 @@
 #include <thread>
 
 #include <nlohmann/json.hpp>
-#include <payload.hpp>
+
 #include <sluice/slick/untyped_queue.hpp>
 
 #include "options.hpp"
+#include "payload.hpp"
 
 namespace queue_peer {
 
