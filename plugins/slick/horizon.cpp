@@ -17,7 +17,7 @@ SlowestReader slowest_reader(const TopicFile& file) noexcept {
   return slowest;
 }
 
-bool advance_horizon(TopicFile& file, std::uint64_t reserved, std::uint64_t end) noexcept {
+std::uint64_t find_horizon(const TopicFile& file, std::uint64_t reserved, std::uint64_t end) noexcept {
   // SYNC join→scan (Dekker with Reader::join): a reader that this scan misses has read a `reserved` not below ours.
   shm::fence_seq_cst();
   std::uint64_t oldest = reserved;
@@ -26,8 +26,19 @@ bool advance_horizon(TopicFile& file, std::uint64_t reserved, std::uint64_t end)
     if (slowest.found()) oldest = std::min(oldest, slowest.cursor);
   }
   const std::uint64_t wanted = std::max(reserved + file.geometry().horizon_step, end);
-  const std::uint64_t target = std::min(wanted, oldest + file.geometry().capacity);
-  if (target < end) return false;
+  return std::min(wanted, oldest + file.geometry().capacity);
+}
+
+void raise_horizon(TopicFile& file, std::uint64_t target) noexcept {
+  // SYNC horizon: release, so that whoever is granted a position by it sees the cursors and the fences behind it.
+  file.control().horizon.raise_to_acq_rel(target);
+  SLUICE_KILL_POINT("slick.horizon.raised");
+}
+
+bool advance_horizon(TopicFile& file) noexcept {
+  const std::uint64_t reserved = file.control().reserved.load_acquire();
+  const std::uint64_t target = find_horizon(file, reserved, reserved + 1);
+  if (target <= reserved) return false;
 
   // A producer that was granted h and is still about to store into its cell must be fenced before that cell can be
   // granted again. Every h with h + capacity < target lies below `reserved` as loaded above, so its grant, and before
@@ -35,9 +46,7 @@ bool advance_horizon(TopicFile& file, std::uint64_t reserved, std::uint64_t end)
   const std::uint64_t capacity = file.geometry().capacity;
   fence_writers(file, [&](std::uint64_t h) { return h + capacity < target; });
   SLUICE_KILL_POINT("slick.horizon.decided");
-  // SYNC horizon: release, so that whoever is granted a position by it sees the cursors and the fences behind it.
-  file.control().horizon.raise_to_acq_rel(target);
-  SLUICE_KILL_POINT("slick.horizon.raised");
+  raise_horizon(file, target);
   return true;
 }
 

@@ -16,16 +16,18 @@ namespace sluice::slick {
 ///  2. reliable: H <= cursor + capacity for every active reader.
 ///  3. For every position h that was granted and whose owner may still store into its cell (record INTENT(h)) and
 ///     h + capacity < H: that record was FENCED before the horizon was raised, and fence_epoch raised after fencing.
+///     Raw topics do without: there a producer that was lapped finds out by itself before it publishes.
 
-/// Raises the horizon as far as it may go. `reserved` was loaded (acquire) before the call; whether everything below
-/// `end` may now be granted.
-bool advance_horizon(TopicFile& file, std::uint64_t reserved, std::uint64_t end) noexcept;
+/// How far the horizon may go now, invariant 3 aside. `reserved` was loaded (acquire) before the call; `end`: as far as
+/// the caller needs it, if the readers allow it.
+[[nodiscard]] std::uint64_t find_horizon(const TopicFile& file, std::uint64_t reserved, std::uint64_t end) noexcept;
 
-/// The same for the next position of a Sluice topic.
-inline bool advance_horizon(TopicFile& file) noexcept {
-  const std::uint64_t reserved = file.control().reserved.load_acquire();
-  return advance_horizon(file, reserved, reserved + 1);
-}
+/// Raises the horizon to what find_horizon gave.
+void raise_horizon(TopicFile& file, std::uint64_t target) noexcept;
+
+/// Sluice topics: raises the horizon as far as it may go. Whether position R (the current `reserved`) may now be
+/// granted.
+bool advance_horizon(TopicFile& file) noexcept;
 
 /// Fences every record INTENT(h) for which `fence(h)` holds, so that its owner learns that others gave the position up.
 template <typename Predicate>

@@ -44,6 +44,9 @@ class Companion {
   /// Marks the message at `index` as one of ours; reliable only.
   void mark(std::uint64_t index) noexcept { file_.cell(index).stamp.store_relaxed(stamp_message(index)); }
 
+  /// Asks for the line of a mark to come, which readers have; as Ring does for slots and elements.
+  void prefetch_mark(std::uint64_t index) noexcept { shm::prefetch_for_writing(&file_.cell(index).stamp); }
+
   /// Whether the message at `index` was marked; the caller has seen its publication.
   [[nodiscard]] bool is_ours(std::uint64_t index) const noexcept {
     return file_.cell(index).stamp.load_relaxed() == stamp_message(index);

@@ -76,6 +76,9 @@ PublishResult RawWriter::publish_copy(std::span<const std::byte> payload, std::i
   std::memcpy(ring_.element(grant->index) + half, payload.data() + half, payload.size() - half);
   SLUICE_KILL_POINT("raw.publish.copied");
   const PublishResult result = commit(grant->index, n);
+  if (const std::uint64_t ahead = ring_.prefetch_distance(); ahead != 0 && companion_.file().reliable()) {
+    companion_.prefetch_mark(grant->index + ahead);
+  }
   books_.uncertain += result == PublishResult::uncertain ? 1 : 0;
   ++books_.published;
   books_.bytes += payload.size();
@@ -112,7 +115,11 @@ std::optional<Ring::Grant> RawWriter::reserve(std::uint32_t n) noexcept {
 }
 
 bool RawWriter::advance(std::uint64_t end) noexcept {
-  return !companion_.reliable() || advance_horizon(companion_.file(), ring_.reserved(), end);
+  if (!companion_.reliable()) return true;
+  const std::uint64_t target = find_horizon(companion_.file(), ring_.reserved(), end);
+  if (target < end) return false;
+  raise_horizon(companion_.file(), target);
+  return true;
 }
 
 bool RawWriter::make_room(const Ring::Grant& wanted, std::uint32_t n) noexcept {

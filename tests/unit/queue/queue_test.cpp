@@ -8,6 +8,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "support/segment_name.hpp"
@@ -199,6 +200,23 @@ TEST_CASE("after a reset readers begin again at the beginning") {
   push(queue, std::uint64_t{77});
   CHECK(queue.read_copy(cursor) == 77);
   CHECK(cursor == 1);
+}
+
+TEST_CASE("a reader in a stream, which rarely looks closely, does so after a few polls that found nothing") {
+  const SegmentName name;
+  Queue<std::uint64_t> writer(8, name.name().c_str());
+  Queue<std::uint64_t> reader(name.name().c_str());
+  std::uint64_t cursor = 0;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    push(writer, i);
+    REQUIRE(reader.read_copy(cursor) == i);
+    REQUIRE_FALSE(reader.read_copy(cursor));
+  }
+  writer.reset();  // by another object, so that only a close look finds it
+  push(writer, std::uint64_t{77});
+  std::optional<std::uint64_t> found;
+  for (int polls = 0; polls < 64 && !found; ++polls) found = reader.read_copy(cursor);
+  CHECK(found == 77);
 }
 
 TEST_CASE("two names are one segment, the creator removes it, who attached does not") {

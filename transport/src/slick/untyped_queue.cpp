@@ -88,28 +88,55 @@ void UntypedQueue::refuse_reservation(std::uint32_t n) const {
                            (most_ < ring_.capacity() ? " and its format allows " + std::to_string(most_) : ""));
 }
 
-/// A thread that polls an empty queue looks closely when it comes there and then once in a tick of the coarse clock: a
-/// close look takes the producers' line away from them.
+/// A close look takes the producers' line away from them. A thread that polls looks closely when it comes to a place
+/// where there is nothing, and once in a tick of the coarse clock while it stays there. Keeping up with a stream, it
+/// comes to such a place with nearly every message: after some such looks within one tick it polls a while first.
 Ring::Effort UntypedQueue::effort(std::uint64_t next) const noexcept {
-  struct Glance {
+  struct Place {
     const void* queue;
-    std::uint64_t next;
     std::uint64_t resets;
     std::int64_t tick;
-    bool operator==(const Glance&) const = default;
+    std::uint64_t next;
+    bool operator==(const Place&) const = default;
+    [[nodiscard]] bool same_stream(const Place& other) const noexcept {
+      return queue == other.queue && resets == other.resets && tick == other.tick;
+    }
   };
-  thread_local Glance last{};
-  const Glance now{this, next, resets_.load(std::memory_order_relaxed), shm::monotonic_coarse_ns()};
-  if (last == now) return Ring::Effort::slot_only;
-  last = now;
+  constexpr int kLooksInTick = 16;
+  constexpr int kPollsFirst = 32;
+  thread_local Place last{};
+  thread_local int looks = 0;  // in this tick
+  thread_local int polls = 0;  // before the close look at this place; below 0: it is done
+  const Place now{this, resets_.load(std::memory_order_relaxed), shm::monotonic_coarse_ns(), next};
+  if (last != now) {
+    if (!last.same_stream(now)) looks = 0;
+    polls = looks < kLooksInTick ? 0 : kPollsFirst;
+    last = now;
+  }
+  if (polls < 0 || polls-- > 0) return Ring::Effort::slot_only;
+  ++looks;
   return Ring::Effort::close;
+}
+
+void UntypedQueue::count(const Ring::Cursor& place) noexcept {
+  lost_.fetch_add(place.lost, std::memory_order_relaxed);
+  skipped_.fetch_add(place.skipped, std::memory_order_relaxed);
+  if (place.before_reset != 0) forget_holes();
+}
+
+/// After a reset the same positions come again, and a hole that was seen there before says nothing about them.
+void UntypedQueue::forget_holes() noexcept {
+  for (HoleWatch& watch : holes_) watch.position.store(kNoIndex, std::memory_order_relaxed);
 }
 
 bool UntypedQueue::give_up_hole(Ring::Cursor& place) noexcept {
   if (hole_timeout_.count() == 0) return false;
   HoleWatch& watch = holes_[place.next % holes_.size()];
   const std::int64_t now = shm::monotonic_ns();
-  if (watch.position.load(std::memory_order_acquire) != place.next) {
+  const std::uint64_t watched = watch.position.load(std::memory_order_acquire);
+  if (watched != place.next) {
+    const std::int64_t since = watch.since_ns.load(std::memory_order_relaxed);
+    if (watched != kNoIndex && now - since < 2 * hole_timeout_.count()) return false;
     // The time first: whoever sees the position then sees this time or a later one, and never gives up too early.
     watch.since_ns.store(now, std::memory_order_relaxed);
     watch.position.store(place.next, std::memory_order_release);

@@ -41,7 +41,10 @@ class SLUICE_EXPORT Ring {
   Ring() = default;
 
   /// A view of memory that outlives it and holds an initialised ring of that size.
-  explicit Ring(const RingMemory& memory) noexcept : memory_(memory), mask_(std::uint64_t{memory.capacity} - 1) {}
+  explicit Ring(const RingMemory& memory) noexcept
+      : memory_(memory),
+        mask_(std::uint64_t{memory.capacity} - 1),
+        ahead_(memory.capacity >= kLeastForPrefetch ? kPrefetchDistance : 0) {}
 
   /// In elements.
   [[nodiscard]] std::uint32_t capacity() const noexcept { return memory_.capacity; }
@@ -56,6 +59,9 @@ class SLUICE_EXPORT Ring {
   [[nodiscard]] std::uint64_t reserved() const noexcept {
     return reserved_index(memory_.header->reserved.load_acquire());
   }
+
+  /// Elements from a message published to the place whose lines are asked for then; 0: none are.
+  [[nodiscard]] std::uint64_t prefetch_distance() const noexcept { return ahead_; }
 
   /// Memory of the element at `index`.
   [[nodiscard]] std::byte* element(std::uint64_t index) const noexcept {
@@ -220,8 +226,16 @@ class SLUICE_EXPORT Ring {
   void leave_marker(const Grant& grant, std::uint32_t n) noexcept;
   Found find_closely(Cursor& cursor, Message& message) const noexcept;
 
+  void prefetch_place(std::uint64_t index) const noexcept;
+
+  /// Two cache lines of slots, so that a reader polling the very next slot keeps its line.
+  static constexpr std::uint64_t kPrefetchDistance = 8;
+  /// In a smaller ring that place would be the one just published, or nearly.
+  static constexpr std::uint32_t kLeastForPrefetch = 32;
+
   RingMemory memory_;
   std::uint64_t mask_ = 0;
+  std::uint64_t ahead_ = 0;  ///< kPrefetchDistance, or 0 in a small ring.
 };
 
 inline Ring::Grant Ring::grant(std::uint32_t n) noexcept {
@@ -240,6 +254,13 @@ inline Ring::Grant Ring::grant(std::uint32_t n) noexcept {
   return {reserved_index(before), reserved_index(before)};
 }
 
+/// Readers have the lines of the places to come. Asked for now, their transfers overlap with the caller's work; asked
+/// for by the stores, the next locked instruction waits for them.
+inline void Ring::prefetch_place(std::uint64_t index) const noexcept {
+  shm::prefetch_for_writing(&slot(index));
+  shm::prefetch_for_writing(element(index));
+}
+
 inline bool Ring::publish(std::uint64_t index, std::uint32_t n) noexcept {
   if (reserved() > index + memory_.capacity) return false;
   RingSlot& slot = this->slot(index);
@@ -249,12 +270,15 @@ inline bool Ring::publish(std::uint64_t index, std::uint32_t n) noexcept {
   slot.data_index.store_release(index);
   SLUICE_KILL_POINT("ring.publish.published");
   if (memory_.tracks_last_published) {
+    // Never a plain store, not even by a producer that was alone a moment ago: another one may reserve, publish and
+    // raise the word between our look and our store, which would then take it back for good.
     auto& last = memory_.header->last_published;
     std::uint64_t seen = last.load_relaxed();
     while ((seen == kNoIndex || seen < index) && !last.compare_exchange_acq_rel(seen, index)) {
     }
     SLUICE_KILL_POINT("ring.publish.told_last");
   }
+  if (ahead_ != 0) prefetch_place(index + n - 1 + ahead_);
   return true;
 }
 

@@ -140,6 +140,7 @@ class SLUICE_EXPORT UntypedQueue {
   /// Empties the queue and begins again at index 0. Nobody else may be using it.
   void reset() noexcept {
     ring_.reset();
+    forget_holes();
     resets_.fetch_add(1, std::memory_order_relaxed);
   }
 
@@ -148,16 +149,14 @@ class SLUICE_EXPORT UntypedQueue {
   bool advance(Ring::Cursor& place, Ring::Message& message, Copy copy);
   void settle(const Ring::Cursor& place, std::uint64_t& cursor) noexcept {
     cursor = place.next;
-    if ((place.lost | place.skipped) != 0) count(place);
+    if ((place.lost | place.skipped | place.before_reset) != 0) count(place);
   }
-  void count(const Ring::Cursor& place) noexcept {
-    lost_.fetch_add(place.lost, std::memory_order_relaxed);
-    skipped_.fetch_add(place.skipped, std::memory_order_relaxed);
-  }
+  void count(const Ring::Cursor& place) noexcept;
   [[noreturn]] void refuse_reservation(std::uint32_t n) const;
   void use(const RingMemory& memory) noexcept;
   [[nodiscard]] Ring::Effort effort(std::uint64_t next) const noexcept;
   [[nodiscard]] bool give_up_hole(Ring::Cursor& place) noexcept;
+  void forget_holes() noexcept;
   [[nodiscard]] bool was_reset(std::uint64_t next) const noexcept;
 
   Ring ring_;
@@ -171,7 +170,7 @@ class SLUICE_EXPORT UntypedQueue {
   std::atomic<std::uint64_t> skipped_{0};
 
   /// When a reader of this object first saw a position reserved and not published. By position, for a hole is a hole to
-  /// every reader; two positions that share a place only make each other wait longer.
+  /// every reader. Of two positions that share a place, one waits until the other has had its time.
   struct HoleWatch {
     std::atomic<std::uint64_t> position{kNoIndex};
     std::atomic<std::int64_t> since_ns{0};
