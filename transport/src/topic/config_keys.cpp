@@ -44,6 +44,10 @@ constexpr std::array kTopicKeys{
     ConfigKey{"element", "slick", "a size in bytes", "", "Size of one element of `segment`."},
     ConfigKey{"adopt", "slick", "true or false", "true",
               "Mark an older program's `segment` as initialised, so that newer programs do not wipe it."},
+    ConfigKey{"group", "slick", "a shared memory name, such as ticks-workers", "",
+              "Raw topics: each message goes to one of all who share the 8-byte cursor of this name."},
+    ConfigKey{"mode", "slick", "a file mode in octal, such as 0666", "",
+              "Raw topics: permissions of a `segment` that is created; by default the domain's."},
     ConfigKey{
         "hole_timeout", "slick", "a duration", "10ms",
         "A position that a dead publisher left unfilled is skipped and counted after this time (raw topics: 100ms)."},
