@@ -1,10 +1,5 @@
 #pragma once
 
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -17,25 +12,9 @@
 #include <sluice/slick/ring.hpp>
 #include <sluice/slick/segment.hpp>
 
+#include "support/segment_name.hpp"
+
 namespace sluice::test {
-
-/// A name in /dev/shm that is gone again at the end of the test.
-class SegmentName {
- public:
-  SegmentName() {
-    static std::atomic<unsigned> count{0};
-    name_ = "/sluice-test-" + std::to_string(::getpid()) + "-" + std::to_string(count.fetch_add(1));
-  }
-  ~SegmentName() { ::shm_unlink(name_.c_str()); }
-  SegmentName(const SegmentName&) = delete;
-  SegmentName& operator=(const SegmentName&) = delete;
-
-  [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] std::string path() const { return "/dev/shm" + name_; }
-
- private:
-  std::string name_;
-};
 
 inline std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
