@@ -4,6 +4,7 @@
 
 #include "race/race_support.hpp"
 #include "slick/books.hpp"
+#include "slick/horizon.hpp"
 #include "unit/slick/slick_support.hpp"
 
 namespace sluice::test {

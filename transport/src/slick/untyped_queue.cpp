@@ -181,7 +181,7 @@ std::optional<Ring::Message> UntypedQueue::read(std::atomic<std::uint64_t>& curs
       return std::nullopt;
     }
     if (was_reset(claimed)) {
-      cursor.compare_exchange_strong(claimed, 0, std::memory_order_acq_rel);
+      if (cursor.compare_exchange_strong(claimed, 0, std::memory_order_acq_rel)) forget_holes();
       continue;
     }
     if (ring_.reserved() < claimed) return std::nullopt;  // not yet visible here
