@@ -86,7 +86,10 @@ void RawPoller::run() {
     const std::int64_t next = period ? shm::monotonic_ns() + period->count() : INT64_MAX;
     next_look_ns_.store(next, std::memory_order_seq_cst);
     shm::fence_seq_cst();
-    if (!period && (period = look())) continue;  // armed in the meantime
+    if (!period) {
+      period = look();
+      if (period) continue;  // armed in the meantime
+    }
     if (!stop_) wake_.sleep(value, period ? shm::Deadline::at(next) : shm::Deadline::never());
   }
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
+
 #include <sluice/slick/ring.hpp>
 #include <sluice/slick/segment.hpp>
 

@@ -9,8 +9,9 @@
 namespace {
 
 constexpr const char* kUsage =
-    "kill_campaign WORLD [--seed N] [--rounds N] [--only PREFIX]    WORLD: reliable, best_effort, raw, raw_reliable, control\n"
-    "kill_campaign --list                                          the points in the sources\n";
+    "kill_campaign WORLD [--seed N] [--rounds N] [--only PREFIX]\n"
+    "    WORLD: reliable, best_effort, raw, raw_reliable, control\n"
+    "kill_campaign --list    the points in the sources\n";
 
 sluice::kill_points::Options parse(int argc, char** argv) {
   sluice::kill_points::Options options;

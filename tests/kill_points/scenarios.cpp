@@ -136,10 +136,11 @@ std::vector<Scenario> all() {
                   .worlds = kRawBestEffort,
                   .role = Role::publishers,
                   .targets = {{"ring.reserve.granted_one", 10}, {"ring.reserve.granted_several", 50}}});
-  list.push_back({.name = "a producer waits for its turn",
-                  .worlds = kRawReliable,
-                  .role = Role::publishers,
-                  .targets = {{"raw.reserve.intent", 100}, {"ring.reserve.granted_at", 100}, {"raw.commit.idle", 100}}});
+  list.push_back(
+      {.name = "a producer waits for its turn",
+       .worlds = kRawReliable,
+       .role = Role::publishers,
+       .targets = {{"raw.reserve.intent", 100}, {"ring.reserve.granted_at", 100}, {"raw.commit.idle", 100}}});
   list.push_back({.name = "a raw subscriber goes to sleep",
                   .worlds = kRaw,
                   .role = Role::subscribers,

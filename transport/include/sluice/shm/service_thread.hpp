@@ -16,6 +16,8 @@ template <typename Body>
       ::sigfillset(&all);
       ::pthread_sigmask(SIG_SETMASK, &all, &before);
     }
+    WithoutSignals(const WithoutSignals&) = delete;
+    WithoutSignals& operator=(const WithoutSignals&) = delete;
     ~WithoutSignals() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
     sigset_t before{};
   } without_signals;
