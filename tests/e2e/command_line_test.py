@@ -55,11 +55,12 @@ class ConfigCommands(DomainTest):
         self.assertIn("did you mean 'reliability'?", result.stderr)
 
     def test_check_asks_the_transport(self):
-        path = self.file("raw.yaml", "topics:\n  /ticks: {segment: /ticks, element: 64, reliability: reliable}\n")
+        path = self.file("raw.yaml",
+                         "topics:\n  /ticks: {segment: /ticks, durability: transient_local, history: 1, element: 64}\n")
         result = self.sluice("config", "check", path)
         self.assertEqual((result.returncode, result.stderr),
-                         (2, f"sluice: {path}:2:55: topic '/ticks': transport 'slick' cannot do 'reliable'; change "
-                             "'reliability' or choose another transport\n"))
+                         (2, f"sluice: {path}:2:41: topic '/ticks': transport 'slick' cannot do 'transient_local'; "
+                             "change 'durability' or choose another transport\n"))
 
     def test_show_tells_values_and_origins(self):
         path = self.file("x.yaml", "topics:\n  /camera/**: {depth: 8}\n  /camera/image: {max_size: 8MiB}\n")

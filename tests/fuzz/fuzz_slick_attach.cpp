@@ -44,7 +44,7 @@ void write_and_read(UntypedQueue& queue, std::uint32_t n) {
   const std::uint64_t index = queue.reserve(n);
   std::memset(queue.ring().element(index), 0x5A, std::size_t{n} * queue.element_size());
   demand(queue.publish(index, n), "nobody was faster");
-  const auto message = queue.read(cursor);
+  const auto message = poll(queue, cursor);
   demand(message && message->index == index && message->size == n, "what is published is read");
   demand(queue.still_valid(index), "and valid");
 }
@@ -70,7 +70,7 @@ void write(UntypedQueue& queue) {
   look_elsewhere(queue);
   demand(!queue.read(shared) && shared == 0, "a reset is noticed with a shared cursor");
   write_and_read(queue, 1);
-  demand(queue.read(cursor).has_value() && queue.read(shared).has_value(), "and reading goes on after it");
+  demand(poll(queue, cursor).has_value() && poll(queue, shared).has_value(), "and reading goes on after it");
 }
 
 void use_copy(const RingMemory& memory) {

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include <sluice/slick/ring.hpp>
 #include <sluice/slick/untyped_queue.hpp>
@@ -43,6 +44,14 @@ class ExactRing {
   std::unique_ptr<std::byte[]> elements_;
   RingMemory memory_;
 };
+
+/// The next message that is there: a thread in a stream of messages polls a place some times before it looks closely.
+template <typename Cursor>
+std::optional<Ring::Message> poll(UntypedQueue& queue, Cursor& cursor) {
+  std::optional<Ring::Message> message;
+  for (int i = 0; i < 100 && !message; ++i) message = queue.read(cursor);
+  return message;
+}
 
 /// Any message that a reader is given: its elements lie inside the ring.
 inline void demand_inside(const Ring& ring, const Ring::Message& message) {

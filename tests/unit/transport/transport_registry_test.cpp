@@ -126,14 +126,15 @@ TEST_CASE("asking a transport for what it cannot do is one sentence with the pla
         "demo.yaml:4:9: topic '/x': transport 'slick' cannot do 'transient_local'; change 'durability' or "
         "choose another transport");
   }
-  SECTION("a reliable raw topic") {
+  SECTION("a reliable work-stealing group") {
     TopicSpec spec = reliable_topic("slick");
     spec.options["segment"] = {"/ticks", {}};
     spec.options["element"] = {"64", {}};
-    CHECK_THROWS_WITH(
-        registry.check(spec),
-        "demo.yaml:3:5: topic '/x': transport 'slick' cannot do 'reliable'; change 'reliability' or choose "
-        "another transport");
+    CHECK_NOTHROW(registry.check(spec));
+    spec.options["group"] = {"workers", {"demo.yaml", 5, 7}};
+    CHECK_THROWS_WITH(registry.check(spec),
+                      "demo.yaml:5:7: topic '/x': group: a work-stealing group is best_effort; leave out "
+                      "'reliability: reliable'");
   }
   SECTION("an option of another transport") {
     TopicSpec spec = reliable_topic("inproc");
