@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <sluice/slick/inspect.hpp>
+
 #include "interop/raw_support.hpp"
 #include "support/child_process.hpp"
 
@@ -56,6 +58,7 @@ TEST_CASE("a dead Sluice producer's hole is repaired in place, and foreign reade
   die_owning(bench, n);
   REQUIRE(upstream_cursor(bench, 0) == before);  // stuck
   CHECK(eventually([&] { return receive_all(*reader).empty() && upstream_cursor(bench, 0) == after_wrap; }));
+  CHECK(inspect_segment(bench.name.name()).holes == 0);
   const auto writer = bench.writer();
   REQUIRE(send(*writer, kEight) == PublishResult::ok);
   CHECK(receive(*reader) == kEight);

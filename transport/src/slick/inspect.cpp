@@ -40,12 +40,11 @@ void survey(SegmentInfo& info, const std::vector<SlotBytes>& slots) {
   while (info.reserved > info.capacity && k < info.reserved && slots[k & mask].data_index != k) ++k;
   while (k < info.reserved) {
     const SlotBytes& slot = slots[k & mask];
-    const bool marker = slot.data_index > k && (slot.data_index & mask) == 0 && slot.data_index <= info.reserved;
     if (slot.data_index == k && slot.size != 0 && slot.size <= info.capacity - (k & mask)) {
       ++info.messages;
       info.newest = k;
       k += slot.size;
-    } else if (marker) {
+    } else if (sends_on(slot.data_index, k, mask, info.reserved)) {
       k = slot.data_index;
     } else {
       ++info.holes;

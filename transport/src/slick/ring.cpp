@@ -91,7 +91,7 @@ Ring::Found Ring::find_closely(Cursor& cursor, Message& message) const noexcept 
     const std::uint64_t v = slot(c).data_index.load_acquire();
     if (v == kNoIndex || v < c) return r > c ? Found::pending : Found::nothing;
     if ((v & mask_) != (c & mask_)) {
-      if (v > (c | mask_) + 1 || v > reserved()) return Found::pending;
+      if (!sends_on(v, c, mask_, reserved())) return Found::pending;
       cursor.skipped += v - c;
       cursor.next = v;
       continue;
