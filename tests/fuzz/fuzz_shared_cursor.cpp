@@ -29,7 +29,7 @@ void read_with(const NamedFile& file, std::size_t file_size, int messages) try {
   drain(queue, cursor.get());
   demand(cursor.get() == queue.initial_reading_index(), "the group has read everything");
   publish(queue, 1);
-  demand(queue.read(cursor.get()).has_value(), "and goes on");
+  demand(poll(queue, cursor.get()).has_value(), "and goes on");
 } catch (const Error&) {
 }
 

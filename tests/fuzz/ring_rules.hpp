@@ -45,11 +45,14 @@ class ExactRing {
   RingMemory memory_;
 };
 
-/// The next message that is there: a thread in a stream of messages polls a place some times before it looks closely.
+/// A thread in a stream of messages polls a place some times before it looks closely; these are enough.
+inline constexpr int kPolls = 100;
+
+/// The next message that is there.
 template <typename Cursor>
 std::optional<Ring::Message> poll(UntypedQueue& queue, Cursor& cursor) {
   std::optional<Ring::Message> message;
-  for (int i = 0; i < 100 && !message; ++i) message = queue.read(cursor);
+  for (int i = 0; i < kPolls && !message; ++i) message = queue.read(cursor);
   return message;
 }
 
@@ -110,7 +113,7 @@ inline void drain(const Ring& ring, Ring::Cursor cursor) {
 /// The same through a queue, with a private cursor; the last cursor position.
 inline std::uint64_t drain(UntypedQueue& queue, std::uint64_t cursor) {
   std::uint32_t messages = 0;
-  for (int idle = 0; idle < 3;) {  // a hole is given up at the second look
+  for (int idle = 0; idle < kPolls;) {  // a hole is given up at the second look
     const std::uint64_t before = cursor;
     const bool reset = before > queue.ring().reserved();
     const std::uint64_t missed = queue.loss_count() + queue.skipped_count();
@@ -131,7 +134,7 @@ inline std::uint64_t drain(UntypedQueue& queue, std::uint64_t cursor) {
 /// The same with a shared cursor.
 inline void drain(UntypedQueue& queue, std::atomic<std::uint64_t>& cursor) {
   std::uint32_t messages = 0;
-  for (int idle = 0; idle < 3;) {
+  for (int idle = 0; idle < kPolls;) {
     const auto message = queue.read(cursor);
     if (!message) {
       ++idle;
