@@ -45,8 +45,8 @@ class ExactRing {
   RingMemory memory_;
 };
 
-/// A thread in a stream of messages polls a place some times before it looks closely; these are enough.
-inline constexpr int kPolls = 100;
+/// A thread in a stream of messages polls a place some times before it looks closely; these are enough for two looks.
+inline constexpr int kPolls = 70;
 
 /// The next message that is there.
 template <typename Cursor>
