@@ -56,9 +56,10 @@ static_assert(offsetof(RingSlot, data_index) == 0 && offsetof(RingSlot, size) ==
   return (index << 16U) | (size & 0xFFFFU);
 }
 
-/// Whether the value v in the slot of k sends a reader who stands at k on to v: a wrap marker, or a jump over a hole that
-/// was repaired. Both stay in k's lap of the array, up to the beginning of the next. Half a marker, as Python may leave
-/// one for a moment (hazard H13), does not: its bytes are the marker's up to some place and an earlier lap's from there.
+/// Whether the value v in the slot of k sends a reader who stands at k on to v: a wrap marker, or a jump over a hole
+/// that was repaired. Both stay in k's lap of the array, up to the beginning of the next. Half a marker, as Python may
+/// leave one for a moment (hazard H13), does not: its bytes are the marker's up to some place and an earlier lap's from
+/// there.
 [[nodiscard]] constexpr bool sends_on(std::uint64_t v, std::uint64_t k, std::uint64_t mask,
                                       std::uint64_t reserved) noexcept {
   return v > k && v <= (k | mask) + 1 && v <= reserved && ((v ^ k) & mask) != 0;
