@@ -123,8 +123,8 @@ fuzz() {
   for name in slick_attach slick_ring slick_queue shared_cursor; do
     corpus=build/fuzz/corpus/$name
     mkdir -p "$corpus"
-    build/fuzz/tests/fuzz_$name -max_total_time="$seconds" -max_len=2048 -timeout=120 -print_final_stats=1 -verbosity=0 \
-      -artifact_prefix="build/fuzz/findings/$name-" "$corpus" "tests/fuzz/corpus/$name" tests/golden ||
+    build/fuzz/tests/fuzz_$name -max_total_time="$seconds" -max_len=2048 -timeout=120 -print_final_stats=1 \
+      -verbosity=0 -artifact_prefix="build/fuzz/findings/$name-" "$corpus" "tests/fuzz/corpus/$name" tests/golden ||
       { rm -f /dev/shm/sluice-fuzz-* && return 1; }
     printf 'fuzz_%s: nothing found in %d s\n' "$name" "$seconds"
   done

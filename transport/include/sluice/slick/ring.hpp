@@ -157,10 +157,9 @@ class SLUICE_EXPORT Ring {
     // SYNC reserve→verdict: pairs with the producers' release fence between their reservation and their stores.
     shm::fence_acquire();
     const std::uint64_t now = reserved_index(memory_.header->reserved.load_relaxed());
-    const std::uint64_t ahead = now - message.index;  // of a reset queue far beyond every capacity
-    if (ahead + kReservationSlack > memory_.capacity) {
-      return now < message.index ? Verdict::changed : Verdict::overtaken;
-    }
+    if (now < message.index) return Verdict::changed;
+    const std::uint64_t ahead = now - message.index;  // no sum that an index made up by others could overflow
+    if (ahead + kReservationSlack > memory_.capacity) return Verdict::overtaken;
     if (ahead < message.size) return Verdict::changed;
     return slot(message.index).data_index.load_relaxed() == message.index ? Verdict::intact : Verdict::changed;
   }
