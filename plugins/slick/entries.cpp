@@ -2,16 +2,30 @@
 
 #include <unistd.h>
 
+#include "slick/books.hpp"
+
 namespace sluice::slick {
 
-std::uint32_t claim_reader_entry(TopicFile& file, const std::string& topic) {
-  const std::uint32_t count = file.geometry().max_readers;
-  std::uint32_t k = 0;
-  while (k < count && !file.lock().try_lock_exclusive(file.reader_byte(k))) ++k;
-  if (k == count) {
-    throw Error("topic '" + topic + "': all " + std::to_string(count) +
-                " places for subscriptions are taken; raise max_subscribers");
+namespace {
+
+/// The first of `count` entries whose lock byte nobody holds; it is ours then. `whose` and `option` are for the Error
+/// that all are taken.
+template <typename ByteOf>
+std::uint32_t lock_free_entry(TopicFile& file, std::uint32_t count, ByteOf byte_of, const std::string& topic,
+                              const char* whose, const char* option) {
+  for (std::uint32_t k = 0; k < count; ++k) {
+    if (file.lock().try_lock_exclusive(byte_of(k))) return k;
   }
+  throw Error("topic '" + topic + "': all " + std::to_string(count) + " places for " + whose + " are taken; raise " +
+              option);
+}
+
+}  // namespace
+
+std::uint32_t claim_reader_entry(TopicFile& file, const std::string& topic) {
+  const auto byte_of = [&](std::uint32_t k) { return file.reader_byte(k); };
+  const std::uint32_t k =
+      lock_free_entry(file, file.geometry().max_readers, byte_of, topic, "subscriptions", "max_subscribers");
   SLUICE_KILL_POINT("slick.reader.locked");
   file.control().reader_entries.raise_to_acq_rel(k + 1);
   SLUICE_KILL_POINT("slick.reader.counted");
@@ -20,17 +34,21 @@ std::uint32_t claim_reader_entry(TopicFile& file, const std::string& topic) {
 }
 
 std::uint32_t claim_writer_entry(TopicFile& file, const std::string& topic) {
-  const std::uint32_t count = file.geometry().max_writers;
-  std::uint32_t k = 0;
-  while (k < count && !file.lock().try_lock_exclusive(file.writer_byte(k))) ++k;
-  if (k == count) {
-    throw Error("topic '" + topic + "': all " + std::to_string(count) +
-                " places for publishers are taken; raise max_publishers");
-  }
+  const auto byte_of = [&](std::uint32_t k) { return file.writer_byte(k); };
+  const std::uint32_t k =
+      lock_free_entry(file, file.geometry().max_writers, byte_of, topic, "publishers", "max_publishers");
   SLUICE_KILL_POINT("slick.writer.locked");
   file.control().writer_entries.raise_to_acq_rel(k + 1);
   SLUICE_KILL_POINT("slick.writer.counted");
   return k;
+}
+
+void write_books(WriterEntry& entry, const WriterStats& books) noexcept {
+  const BooksWrite write(entry.version);
+  entry.published.store_relaxed(books.published);
+  entry.bytes.store_relaxed(books.bytes);
+  entry.timeouts.store_relaxed(books.timeouts);
+  entry.uncertain.store_relaxed(books.uncertain);
 }
 
 std::uint32_t next_publisher_id(TopicFile& file) noexcept {

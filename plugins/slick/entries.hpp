@@ -4,6 +4,7 @@
 #include <string>
 
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/transport.hpp>
 
 #include "slick/topic_file.hpp"
 
@@ -17,6 +18,9 @@ namespace sluice::slick {
 
 /// As above for a writer. What the entry's last owner left in it is still there.
 [[nodiscard]] std::uint32_t claim_writer_entry(TopicFile& file, const std::string& topic);
+
+/// Shows a writer's books to tools.
+void write_books(WriterEntry& entry, const WriterStats& books) noexcept;
 
 /// An identity that no publisher of this topic had before.
 [[nodiscard]] std::uint32_t next_publisher_id(TopicFile& file) noexcept;

@@ -150,12 +150,4 @@ PublishResult RawWriter::commit(std::uint64_t index, std::uint32_t n) noexcept {
   return published ? PublishResult::ok : PublishResult::uncertain;
 }
 
-void RawWriter::write_books() noexcept {
-  const BooksWrite write(entry_->version);
-  entry_->published.store_relaxed(books_.published);
-  entry_->bytes.store_relaxed(books_.bytes);
-  entry_->timeouts.store_relaxed(books_.timeouts);
-  entry_->uncertain.store_relaxed(books_.uncertain);
-}
-
 }  // namespace sluice::slick

@@ -5,6 +5,7 @@
 #include <sluice/transport.hpp>
 
 #include "slick/back_pressure.hpp"
+#include "slick/entries.hpp"
 #include "slick/loan_buffers.hpp"
 #include "slick/raw_companion.hpp"
 
@@ -31,7 +32,7 @@ class RawWriter final : public Writer {
   [[nodiscard]] bool make_room(const Ring::Grant& wanted, std::uint32_t n) noexcept;
   [[nodiscard]] bool advance(std::uint64_t end) noexcept;
   [[nodiscard]] PublishResult commit(std::uint64_t index, std::uint32_t n) noexcept;
-  void write_books() noexcept;
+  void write_books() noexcept { slick::write_books(*entry_, books_); }
 
   Segment segment_;
   Ring ring_;

@@ -214,14 +214,6 @@ PublishResult TopicWriter::commit(std::uint64_t position, Cell& cell) noexcept {
   return result;
 }
 
-void TopicWriter::write_books() noexcept {
-  BooksWrite books(entry_->version);
-  entry_->published.store_relaxed(books_.published);
-  entry_->bytes.store_relaxed(books_.bytes);
-  entry_->timeouts.store_relaxed(books_.timeouts);
-  entry_->uncertain.store_relaxed(books_.uncertain);
-}
-
 WriterStats TopicWriter::stats() const noexcept { return books_; }
 
 }  // namespace sluice::slick

@@ -41,7 +41,7 @@ class TopicWriter final : public Writer {
   [[nodiscard]] bool is_quarantined(std::uint64_t position) noexcept;
   PublishResult commit(std::uint64_t position, Cell& cell) noexcept;
   void prefetch_cell(std::uint64_t position) noexcept;
-  void write_books() noexcept;
+  void write_books() noexcept { slick::write_books(*entry_, books_); }
 
   TopicFile file_;
   TopicOptions options_;
