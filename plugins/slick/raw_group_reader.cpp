@@ -77,7 +77,7 @@ std::optional<WaitFor> RawGroupReader::arm() noexcept {
   if (found == Ring::Found::pending) (void)companion_.settle(ring_, place());
   const bool traffic = books_.received != std::exchange(armed_at_received_, books_.received);
   WaitFor wait{&doorbell.word(), value, watch_.arm(traffic)};
-  if (found == Ring::Found::pending) wait.at_most = std::min<std::chrono::nanoseconds>(wait.at_most, kRestPoll);
+  if (found == Ring::Found::pending) wait.at_most = std::min<std::chrono::nanoseconds>(wait.at_most, shm::kRestPoll);
   return wait;
 }
 

@@ -16,9 +16,6 @@ namespace sluice::slick {
 /// watches, and sleeps without a period while none is armed.
 class RawPoller {
  public:
-  /// The process's own; nullptr: no thread could be started.
-  static std::shared_ptr<RawPoller> instance();
-
   RawPoller() : thread_(shm::start_service_thread([this] { run(); })) {}
   ~RawPoller() {
     if (fork_generation_ != shm::fork_generation()) {
@@ -61,23 +58,6 @@ class RawPoller {
   std::thread thread_;
 };
 
-std::shared_ptr<RawPoller> RawPoller::instance() {
-  static std::mutex mutex;
-  static std::weak_ptr<RawPoller> shared;
-  static std::uint32_t generation = shm::fork_generation();
-  const std::lock_guard lock(mutex);
-  const bool inherited = generation != shm::fork_generation();
-  if (auto poller = shared.lock(); poller && !inherited) return poller;
-  try {
-    auto poller = std::make_shared<RawPoller>();
-    shared = poller;
-    generation = shm::fork_generation();
-    return poller;
-  } catch (const std::system_error&) {
-    return nullptr;
-  }
-}
-
 void RawPoller::run() {
   while (!stop_) {
     const std::uint32_t value = wake_.arm();
@@ -107,14 +87,14 @@ std::optional<std::chrono::nanoseconds> RawPoller::look() {
       watch->bell_.ring();
       continue;
     }
-    const std::chrono::nanoseconds wanted = watch->busy(now) ? kBusyPoll : kRestPoll;
+    const std::chrono::nanoseconds wanted = watch->period(now);
     period = std::min(period.value_or(wanted), wanted);
   }
   return period;
 }
 
 PollWatch::PollWatch(std::function<bool()> ready, shm::Doorbell& bell)
-    : ready_(std::move(ready)), bell_(bell), poller_(RawPoller::instance()) {
+    : ready_(std::move(ready)), bell_(bell), poller_(shm::process_service<RawPoller>()) {
   if (poller_) poller_->add(*this);
 }
 
@@ -125,7 +105,7 @@ PollWatch::~PollWatch() {
 std::chrono::nanoseconds PollWatch::arm(bool traffic) noexcept {
   const std::int64_t now = shm::monotonic_ns();
   if (traffic) last_traffic_ns_.store(now, std::memory_order_relaxed);
-  const std::chrono::nanoseconds period = busy(now) ? kBusyPoll : kRestPoll;
+  const std::chrono::nanoseconds period = this->period(now);
   if (!poller_) return period;
   armed_.store(true, std::memory_order_release);
   poller_->armed(now + period.count());

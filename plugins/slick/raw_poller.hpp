@@ -7,14 +7,9 @@
 #include <memory>
 
 #include <sluice/shm/doorbell.hpp>
+#include <sluice/shm/poll_pace.hpp>
 
 namespace sluice::slick {
-
-/// How often a sleeping raw reader's segment is looked at. Nobody rings for a foreign producer; looking twice as often
-/// as promised keeps the promise (1 ms within 100 ms of traffic, 10 ms at rest) when the scheduler is late.
-inline constexpr std::chrono::nanoseconds kBusyPoll = std::chrono::microseconds{500};
-inline constexpr std::chrono::nanoseconds kRestPoll = std::chrono::milliseconds{5};
-inline constexpr std::chrono::nanoseconds kBusyFor = std::chrono::milliseconds{100};
 
 class RawPoller;
 
@@ -36,8 +31,8 @@ class PollWatch {
 
  private:
   friend class RawPoller;
-  [[nodiscard]] bool busy(std::int64_t now) const noexcept {
-    return now - last_traffic_ns_.load(std::memory_order_relaxed) < kBusyFor.count();
+  [[nodiscard]] std::chrono::nanoseconds period(std::int64_t now) const noexcept {
+    return shm::poll_period(now, last_traffic_ns_.load(std::memory_order_relaxed));
   }
 
   std::function<bool()> ready_;
