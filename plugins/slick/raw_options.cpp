@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 
 namespace sluice::slick {
 
@@ -16,19 +15,6 @@ void require_name(const OptionReader& reader, const std::string& key, const std:
   } catch (const Error& error) {
     reader.refuse(key, error.what());
   }
-}
-
-/// "0660", as chmod takes it.
-std::uint32_t parse_mode(const OptionReader& reader, const std::string& text) {
-  std::uint32_t mode = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-  if (error != std::errc{} || end != text.data() + text.size() || mode > 0777) {
-    reader.refuse("mode", "'" + text + "' is no file mode; write it in octal, e.g. 'mode: 0660'");
-  }
-  if ((mode & 0600U) != 0600U) {
-    reader.refuse("mode", "'" + text + "' would shut out its own user; producers and readers need to read and write");
-  }
-  return mode;
 }
 
 void read_group(const OptionReader& reader, const TopicSpec& spec, RawOptions& options) {
@@ -62,7 +48,7 @@ RawOptions parse_raw_options(const TopicSpec& spec) {
   options.request.capacity = std::bit_ceil(std::max<std::uint32_t>(reliable ? kMinCapacity : 2, spec.qos.depth));
   options.request.capacity_required = spec.origins.count("depth") != 0;
   options.request.adopt = reader.boolean("adopt", true);
-  if (reader.has("mode")) options.mode = parse_mode(reader, reader.text("mode"));
+  options.mode = reader.file_mode("mode");
   options.hole_timeout = reader.duration("hole_timeout", options.hole_timeout);
   options.topic = parse_topic_options(spec);
   read_group(reader, spec, options);

@@ -4,7 +4,7 @@
 
 #include <sluice/transport.hpp>
 
-#include "slick/copy_buffers.hpp"
+#include <sluice/copy_buffers.hpp>
 #include "slick/raw_companion.hpp"
 #include "slick/raw_poller.hpp"
 #include "slick/reader_place.hpp"

@@ -6,7 +6,7 @@
 
 #include "slick/back_pressure.hpp"
 #include "slick/entries.hpp"
-#include "slick/loan_buffers.hpp"
+#include <sluice/loan_buffers.hpp>
 #include "slick/raw_companion.hpp"
 
 namespace sluice::slick {

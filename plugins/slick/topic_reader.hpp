@@ -4,7 +4,7 @@
 
 #include <sluice/transport.hpp>
 
-#include "slick/copy_buffers.hpp"
+#include <sluice/copy_buffers.hpp>
 #include "slick/reader_place.hpp"
 #include "slick/topic_file.hpp"
 

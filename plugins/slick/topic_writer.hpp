@@ -9,7 +9,7 @@
 
 #include "slick/back_pressure.hpp"
 #include "slick/entries.hpp"
-#include "slick/loan_buffers.hpp"
+#include <sluice/loan_buffers.hpp>
 #include "slick/topic_file.hpp"
 
 namespace sluice::slick {

@@ -10,6 +10,7 @@ from tree import SOURCES, Violation, rule
 LAYERS = {
     "shm": ((), ()),
     "ring": (("shm",), ()),
+    "libeshm": (("shm", "ring"), ()),
     "transport": (("shm",), ()),
     "plugin": (("shm", "ring", "transport"), ()),
     "topic": (("shm", "transport"), ("yaml-cpp",)),
@@ -22,18 +23,22 @@ ABOVE = ("bench", "examples", "python", "tests", "tools")
 FOLDERS = {
     "transport/src/shm/": "shm",
     "transport/src/slick/": "ring",
+    "transport/src/eshm/": "ring",
+    "transport/src/libeshm/": "libeshm",
     "transport/src/transport/": "transport",
     "transport/src/topic/": "topic",
     "transport/src/control/": "control",
     "transport/src/node/": "node",
     "transport/include/sluice/shm/": "shm",
     "transport/include/sluice/slick/": "ring",
+    "transport/include/sluice/eshm/": "ring",
     "transport/include/slick/": "ring",
+    "transport/include/eshm": "libeshm",
     "plugins/": "plugin",
 }
 PUBLIC_HEADERS = {
     "shm": ("error", "export", "sanitizers"),
-    "transport": ("message", "plugin", "qos", "topic_spec", "transport", "transport_options", "transport_registry",
+    "transport": ("copy_buffers", "loan_buffers", "message", "plugin", "qos", "topic_spec", "transport", "transport_options", "transport_registry",
                   "type_name", "units", "detail/quote"),
     "topic": ("config", "topic_name", "detail/config_keys", "detail/yaml_document"),
     "control": ("graph",),

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <sluice/error.hpp>
+#include <sluice/shm/access.hpp>
 #include <sluice/shm/deadline.hpp>
 #include <sluice/slick/inspect.hpp>
 #include <sluice/slick/segment.hpp>
@@ -152,7 +153,7 @@ slick::Segment open_for_writing(const SlickWriteOptions& options) {
   if ((request.capacity & (request.capacity - 1)) != 0 || request.capacity == 0) {
     throw Error("--create needs a power of two, not " + std::to_string(request.capacity));
   }
-  request.access = slick::upstream_access();
+  request.access = shm::umask_access(slick::kUpstreamMode);
   return slick::open_segment(request);
 }
 

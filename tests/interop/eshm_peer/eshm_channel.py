@@ -58,7 +58,7 @@ class EshmPeer:
         self.where = segment.layout(max_size)
         self.creator, self.taken_over = False, False
         self.baseline = None  # the write_count up to which everything was read; None: not taken
-        self.joined = None    # the one that was taken last: joined + reads + conflated = baseline, without reconnections
+        self.joined = None    # as it was taken: joined + reads + conflated = baseline, without reconnections
         self.conflated = self.reconnects = self.woken = 0
         self._heartbeats = (0, 0)
         self._buffer = ctypes.create_string_buffer(max(max_size, 1))
@@ -136,8 +136,8 @@ class EshmPeer:
             raise BufferTooSmall(f"{len(data)} bytes do not fit into {self.where.max_size}")
         mapping = self._attached()
         number = native.STEPS.index(step) + 1 if step else 0
-        self.woken += native.write(mapping.address + self.write_offset(), self.where.counters, self.version == "3", data,
-                                   len(data), number, signal)
+        self.woken += native.write(mapping.address + self.write_offset(), self.where.counters, self.version == "3",
+                                   data, len(data), number, signal)
 
     def invert_parity(self):
         """What a writer's death inside a write leaves to all writers after it (H1)."""
@@ -213,7 +213,8 @@ class EshmPeer:
         words = {"master_pid": segment.MASTER_PID, "slave_pid": segment.SLAVE_PID,
                  "master_alive": segment.MASTER_ALIVE, "slave_alive": segment.SLAVE_ALIVE,
                  "stale_threshold": segment.STALE_THRESHOLD}
-        master, slave = self.where.master_to_slave + self.where.counters, self.where.slave_to_master + self.where.counters
+        master = self.where.master_to_slave + self.where.counters
+        slave = self.where.slave_to_master + self.where.counters
         counters = {"master_heartbeat": segment.MASTER_HEARTBEAT, "slave_heartbeat": segment.SLAVE_HEARTBEAT,
                     "m2s_write_count": master, "m2s_read_count": master + segment.READ_COUNT,
                     "s2m_write_count": slave, "s2m_read_count": slave + segment.READ_COUNT}

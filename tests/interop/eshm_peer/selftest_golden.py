@@ -184,6 +184,10 @@ class Messages(PeerTest):
             if size:
                 self.assertIsNone(message.origin(bytes(size)))
 
+    def test_the_length_is_part_of_a_message(self):
+        self.assertEqual(message.origin(slick.element(32, 3, 5, 7, 32)), (5, 7))
+        self.assertIsNone(message.origin(slick.element(32, 3, 5, 7, 31)))
+
     def test_sizes_are_the_seeds(self):
         sizes = [message.message_size(9, 1, number, 0, 50) for number in range(2000)]
         self.assertEqual(sorted(set(sizes)), list(range(51)))

@@ -7,6 +7,7 @@ from eshm_log import COMPLETED, STARTED
 from eshm_peer import EshmPeer, MasterStale, Timeout, read_log
 from selftest_support import PeerTest
 
+NEVER = 1 << 30  # ticks, for a master in this process
 ENDLESS = ("--attempts", 0, "--reconnect-wait", 0)
 
 
@@ -21,9 +22,10 @@ class Presence(PeerTest):
     def test_heartbeats_count_and_a_peer_that_never_came_is_stale(self):
         for version in ("2", "3"):
             self.name = self.new_name()
-            master = self.threaded("master", version)
+            master = self.threaded("master", version, stale_threshold_ms=1000)
             self.assertTrue(master.alive())
-            self.await_that(lambda: not master.alive())
+            self.await_that(lambda: self.events)
+            self.assertFalse(master.alive())
             self.assertEqual(self.events, [("stale", {"heartbeat": 0})])
             before = self.dump()["master_heartbeat"]
             self.await_that(lambda: self.dump()["master_heartbeat"] > before + 50)
@@ -37,7 +39,9 @@ class Presence(PeerTest):
         beats = self.dump()["slave_heartbeat"]
         self.await_that(lambda: self.dump()["slave_heartbeat"] > beats + 300)
         master.abandon()
-        self.assertTrue(slave.alive())  # one tick would be enough for it
+        beats = self.dump()["slave_heartbeat"]
+        self.await_that(lambda: self.dump()["slave_heartbeat"] > beats + 300)
+        self.assertTrue(slave.alive())  # one tick would be enough for its own
 
     def test_no_heartbeat_looks_dead(self):
         self.serve("master", "2", "--no-heartbeat", "--stop-file", self.file("stop"))
@@ -69,9 +73,8 @@ class Presence(PeerTest):
         self.assertRaises(MasterStale, slave.read, 0)
         slave.write(b"still mapped")
         self.assertEqual(self.dump()["s2m"]["write_count"], 1)
-        slave.abandon()
-        beats = self.dump()["slave_heartbeat"]
-        self.assertEqual(self.dump()["slave_heartbeat"], beats)
+        for thread in slave.presence.threads:
+            thread.join()
         self.name = self.new_name()
         master = self.threaded("master", disconnect="immediately", stale_threshold_ms=20)
         self.await_that(lambda: not master.alive())
@@ -80,7 +83,7 @@ class Presence(PeerTest):
     def test_a_slave_returns_to_a_master_that_takes_over(self):
         for version in ("2", "3"):
             self.name = self.new_name()
-            first = self.serve("master", version, "--write-count", 100000, "--rate", 1000)
+            first = self.serve("master", version, "--write-count", 100000, "--rate", 1000, "--stale", 300)
             slave = self.serve("slave", version, *ENDLESS, "--read", "--stop-file", self.file("stop"), "--each")
             slave.line("read")
             os.kill(first.pid, signal.SIGKILL)
@@ -91,7 +94,7 @@ class Presence(PeerTest):
             while slave.line("read")["writer"] != 2:
                 pass
             self.file("stop").touch()
-            self.assertEqual(slave.end()["reconnects"], 1)
+            self.assertGreaterEqual(slave.end()["reconnects"], 1)
             self.file("stop").unlink()
             second.stop()
 
@@ -108,15 +111,17 @@ class Presence(PeerTest):
             self.await_that(lambda: slave.mapping is None)
             first.close()
             self.assertFalse(self.exists())
-            second = self.threaded("master", version)
+            second = self.threaded("master", version, stale_threshold_ms=NEVER)
             self.await_that(lambda: slave.reconnects == 1 and slave.alive())
             self.assertEqual(self.dump()["slave_alive"], 1)
             self.assertRaises(Timeout, slave.read, 1)
             second.write(b"second")
             if silent:
+                for _ in range(4):
+                    self.assertRaises(Timeout, slave.read, 20)
+                    second.write(b"up to the fifth")
                 self.assertRaises(Timeout, slave.read, 20)
-                for _ in range(5):
-                    second.write(b"sixth")
+                second.write(b"sixth")
                 self.assertEqual(slave.read(1000), b"sixth")
             else:
                 self.assertEqual(slave.read(1000), b"second")
@@ -169,7 +174,7 @@ class Deaths(PeerTest):
             self.name = self.new_name()
             stop = self.file("stop")
             slave_options = (*ENDLESS, "--read", "--stop-file", stop)
-            self.peer("master", version).abandon()
+            self.peer("master", version, stale_threshold_ms=300).abandon()
             slave = self.serve("slave", version, *slave_options)
             slave.line("stale")
             master = self.serve("master", version, "--write-count", -1, "--rate", 500, "--stop-in-write",
@@ -192,12 +197,13 @@ class Deaths(PeerTest):
             return file.read().rsplit(")", 1)[1].split()[0]
 
     def test_version_2_would_spin_behind_the_next_master(self):
-        master = self.peer("master")
-        slave = self.serve("slave", "2", *ENDLESS, "--read", "--spin-limit", 0.1)
+        master = self.peer("master", stale_threshold_ms=NEVER)
+        master.write(b"x" * 32)  # a baseline that version 2 keeps
+        slave = self.serve("slave", "2", "--read", "--spin-limit", 0.1)
         slave.line("reading")
-        master.write(b"x" * 32)
         master.write(b"x" * 32, "half_data")
-        self.assertEqual(slave.line("would_spin")["event"], "would_spin")
+        self.peer("master").write(b"y" * 32)
+        slave.line("would_spin")
         report = slave.end(code=5)
         self.assertEqual((report["event"], report.get("reads")), ("done", 0), slave.seen)
 

@@ -136,7 +136,7 @@ TEST_CASE("unknown keys, with the nearest known one") {
         "x.yaml:1:15: unknown key 'colour' in topic '/a'; accepted are type, transport, max_size, timestamps, "
         "reliability, depth, durability, history, deadline, liveliness, max_blocking_time, segment, element, adopt, "
         "group, mode, hole_timeout, stall_timeout, evict_after, max_publishers, max_subscribers, channel, direction, "
-        "stale_after");
+        "stale_after, protocol");
 }
 
 TEST_CASE("options of a transport that is not shipped are left to it, with their places") {

@@ -41,7 +41,7 @@ TopicSpec reliable_topic(const std::string& transport) {
 
 TEST_CASE("the shipped transports are found without being told where") {
   TransportRegistry registry;
-  CHECK(registry.names() == std::vector<std::string>{"inproc", "slick"});
+  CHECK(registry.names() == std::vector<std::string>{"eshm", "inproc", "slick"});
   CHECK(registry.get("slick").name() == "slick");
   CHECK(&registry.get("slick") == &registry.get("slick"));
 }
@@ -49,7 +49,7 @@ TEST_CASE("the shipped transports are found without being told where") {
 TEST_CASE("an unknown transport is an error that names the near one and the usable ones") {
   TransportRegistry registry;
   CHECK_THROWS_WITH(registry.get("slik"),
-                    "there is no transport 'slik'; did you mean 'slick'? (usable: inproc, slick; plugins are "
+                    "there is no transport 'slik'; did you mean 'slick'? (usable: eshm, inproc, slick; plugins are "
                     "searched in SLUICE_PLUGIN_PATH, plugin_path and beside the library)");
 }
 

@@ -49,7 +49,12 @@ struct TransportTraits {
 struct TransportEvent {
   /// What kind of thing.
   enum class Kind : std::uint8_t {
-    reliability_lost,  ///< A reliable topic is best_effort from now on, for good.
+    reliability_lost,    ///< A reliable topic is best_effort from now on, for good.
+    liveliness_lost,     ///< Whoever is on the other side is stale or dead.
+    liveliness_gained,   ///< Somebody is on the other side, for the first time or again.
+    segment_replaced,    ///< The medium was made anew by another program; this endpoint has moved there.
+    writer_interrupted,  ///< A publisher died or was stopped inside a write; its message is not delivered.
+    second_writer,       ///< Two programs write where only one may; messages may be damaged.
   };
   Kind kind;            ///< For programs.
   std::string topic;    ///< Fully qualified.
@@ -61,7 +66,8 @@ struct TransportContext {
   std::string directory;  ///< The domain's directory; exists.
   shm::Access access;     ///< Of files that it makes.
 
-  /// Called from within a writer's or reader's function, once for each event. Must not call back into an endpoint.
+  /// Called once for each event, from within a writer's or reader's function or by a thread of the transport. Must not
+  /// call back into an endpoint.
   /// Empty: nobody listens.
   std::function<void(const TransportEvent&)> report = {};
 };

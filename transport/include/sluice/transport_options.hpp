@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ class SLUICE_EXPORT OptionReader {
 
   /// `true` or `false` and no other word; `otherwise` if absent.
   [[nodiscard]] bool boolean(const std::string& key, bool otherwise) const;
+
+  /// Written in octal, as chmod takes it ("0660"); nothing if absent; refuses what would shut out its own user.
+  [[nodiscard]] std::optional<std::uint32_t> file_mode(const std::string& key) const;
 
   /// Throws: "FILE:LINE:COL: topic '/x': KEY: MESSAGE".
   [[noreturn]] void refuse(const std::string& key, const std::string& message) const;

@@ -43,6 +43,7 @@ bool take_place(Segment& segment, Side side, const Judge& judge) {
 }
 
 Arrival announce(Segment segment, Side side, bool beats) {
+  take_reader_place(segment.lock, other(side));
   const Presence presence(segment, side, beats);
   return {std::move(segment), side, presence, side == Side::master, false};
 }
@@ -52,6 +53,7 @@ std::optional<Arrival> try_create(const SegmentRequest& request) {
     (void)made.lock.try_lock_shared(kUseLock);
     (void)made.lock.try_lock_exclusive(presence_lock(Side::master));
     (void)made.lock.try_lock_exclusive(writing_lock(Side::master));
+    take_reader_place(made.lock, Side::slave);
     Presence::announce_in_new(made.header(), Side::master);
   });
   if (!segment) return std::nullopt;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <sluice/shm/deadline.hpp>
-#include <sluice/shm/service_thread.hpp>
 
 #include "eshm/channel_impl.hpp"
 
@@ -26,7 +25,7 @@ Channel::Impl::Impl(const std::string& name, ChannelOptions options, ChannelCall
       attached_(std::make_shared<Arrival>(std::move(arrival))) {
   const Segment& segment = attached_->segment;
   generation_ = segment.header().master_generation.load_relaxed();
-  watch_ = RemoteWatch(segment.header(), other(side), options_.stale_threshold.value_or(std::chrono::milliseconds{0}));
+  watch_ = watch_of(segment);
   reading_ = writing_ = {attached_, version_};
   const auto from = attached_->waited                           ? MailboxReader::From::first
                     : options_.first_read == FirstRead::current ? MailboxReader::From::current
@@ -34,7 +33,7 @@ Channel::Impl::Impl(const std::string& name, ChannelOptions options, ChannelCall
   reader_.start(segment.mailbox(other(side)), from);
   writer_ = MailboxWriter(segment.mailbox(side));
   if (!options_.heartbeat) return;
-  pulse_ = shm::process_service<Pulse>();
+  pulse_ = process_pulse();
   if (!pulse_) throw Error("channel '" + segment.path + "': cannot start the heartbeat thread; too many threads?");
   pulse_->add(*this);
 }

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include <sluice/eshm/channel.hpp>
+#include <sluice/eshm/pulse.hpp>
 #include <sluice/shm/doorbell.hpp>
 
 #include "eshm/arrival.hpp"
-#include "eshm/pulse.hpp"
 
 namespace sluice::eshm {
 
@@ -64,6 +64,7 @@ class Channel::Impl final : private PulseClient {
   [[nodiscard]] bool try_new_segment();
   [[nodiscard]] Occupied judge_at_a_glance(Segment& segment);
   void back_again(Calls& calls);
+  [[nodiscard]] RemoteWatch watch_of(const Segment& segment) const noexcept;
   [[nodiscard]] bool patience_ended(std::int64_t now_ns) const noexcept;
 
   const std::string name_;

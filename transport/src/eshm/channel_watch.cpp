@@ -86,6 +86,12 @@ void Channel::Impl::reconnect(std::int64_t now_ns, Calls& calls) {
   }
 }
 
+RemoteWatch Channel::Impl::watch_of(const Segment& segment) const noexcept {
+  constexpr std::chrono::milliseconds kAsTheSegmentSays{0};
+  return {segment.header(), other(side),
+          options_.follow_segment ? kAsTheSegmentSays : options_.stale_threshold.value_or(kAsTheSegmentSays)};
+}
+
 bool Channel::Impl::patience_ended(std::int64_t now_ns) const noexcept {
   if (options_.on_disconnect == OnDisconnect::never) return false;
   const auto most = std::chrono::nanoseconds(options_.reconnect_timeout);
@@ -123,8 +129,7 @@ bool Channel::Impl::try_new_segment() {
   }
   SLUICE_KILL_POINT("channel.reattached");
   generation_ = attached_->segment.header().master_generation.load_relaxed();
-  watch_ = RemoteWatch(attached_->segment.header(), other(side),
-                       options_.stale_threshold.value_or(std::chrono::milliseconds{0}));
+  watch_ = watch_of(attached_->segment);
   return true;
 }
 

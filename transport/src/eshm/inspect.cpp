@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -150,10 +151,19 @@ std::vector<std::string> channel_files() {
   return names;
 }
 
-bool is_dead(int fd, const shm::FileLock& lock, const std::string& path) {
+/// An original's creator needs microseconds from giving the name to writing the magic.
+bool died_while_creating(const struct stat& info, const Header* header) {
+  constexpr time_t kCreatorNeeds = 2;  // seconds
+  if (header != nullptr && header->magic.load_relaxed() != 0) return false;
+  return ::time(nullptr) - info.st_mtime > kCreatorNeeds;
+}
+
+bool is_dead(int fd, const struct stat& info, const shm::FileLock& lock, const std::string& path) {
+  if (static_cast<std::size_t>(info.st_size) < sizeof(Header)) return died_while_creating(info, nullptr);
   const shm::Mapping mapping =
       shm::map_file(fd, sizeof(Header), shm::MapMode::read_write, true, "channel '" + path + "'");
   Header& header = *mapping.at<Header>(0);
+  if (died_while_creating(info, &header)) return true;
   if (header.magic.load_relaxed() != kMagic) return false;
   return who_occupies(header, Side::master, lock) == Occupied::no &&
          who_occupies(header, Side::slave, lock) == Occupied::no;
@@ -188,7 +198,7 @@ bool remove_dead_channel(const std::string& path) noexcept {
     if (!fd.valid() || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
     shm::FileLock lock = shm::FileLock::reopen(fd.get(), "channel '" + path + "'");
     if (!lock.try_lock_exclusive(kUseLock)) return false;
-    if (static_cast<std::size_t>(info.st_size) < sizeof(Header) || !is_dead(fd.get(), lock, path)) return false;
+    if (!is_dead(fd.get(), info, lock, path)) return false;
     SLUICE_KILL_POINT("channel.found_dead");
     return shm::name_means(path, info.st_ino) && ::unlink(path.c_str()) == 0;
   } catch (const std::exception&) {

@@ -1,10 +1,10 @@
-#include "eshm/pulse.hpp"
+#include <sluice/eshm/pulse.hpp>
+
+#include <algorithm>
 
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/file_lock.hpp>
 #include <sluice/shm/service_thread.hpp>
-
-#include <algorithm>
 
 namespace sluice::eshm {
 
@@ -22,6 +22,8 @@ Pulse::~Pulse() {
   changed_.notify_all();
   thread_.join();
 }
+
+std::shared_ptr<Pulse> process_pulse() { return shm::process_service<Pulse>(); }
 
 void Pulse::add(PulseClient& client) {
   {

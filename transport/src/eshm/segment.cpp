@@ -110,6 +110,14 @@ std::string segment_path(const std::string& name) {
   return "/dev/shm/" + file.substr(0, kLongest);
 }
 
+void take_reader_place(shm::FileLock& lock, Side writer) {
+  const shm::ByteRange all = reader_locks(writer);
+  for (std::uint64_t k = 0; k < all.length; ++k) {
+    if (lock.try_lock_exclusive({all.offset + k, 1})) return;
+  }
+  throw Error("a channel has " + std::to_string(all.length) + " readers already; end one");
+}
+
 std::string MaxSizes::text() const {
   return least == most ? std::to_string(most) : std::to_string(least) + " to " + std::to_string(most);
 }

@@ -4,8 +4,24 @@
 
 namespace sluice::detail {
 
+namespace {
+
+spdlog::level::level_enum level_of(TransportEvent::Kind kind) {
+  switch (kind) {
+    case TransportEvent::Kind::liveliness_gained:
+    case TransportEvent::Kind::segment_replaced: return spdlog::level::info;
+    case TransportEvent::Kind::liveliness_lost:
+    case TransportEvent::Kind::writer_interrupted: return spdlog::level::warn;
+    case TransportEvent::Kind::reliability_lost:
+    case TransportEvent::Kind::second_writer: break;
+  }
+  return spdlog::level::err;
+}
+
+}  // namespace
+
 void NodeEvents::push(const TransportEvent& event) {
-  logger_->error(event.message);
+  logger_->log(level_of(event.kind), event.message);
   const std::lock_guard lock(mutex_);
   if (!handler_) return;
   events_.push_back(event);

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <fstream>
 #include <vector>
 
 #include <sluice/shm/kill_point.hpp>
@@ -63,6 +64,17 @@ void check_existing_directory(int fd, const std::string& path, bool last, const 
 }
 
 }  // namespace
+
+Access umask_access(std::uint32_t mode) {
+  // Reading the mask with umask() would change it for a moment under other threads' feet.
+  constexpr std::uint32_t kUsualMask = 022;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("Umask:", 0) == 0)
+      return {mode & ~static_cast<std::uint32_t>(std::stoul(line.substr(6), nullptr, 8)), {}};
+  }
+  return {mode & ~kUsualMask, {}};
+}
 
 void apply_access(int fd, const Access& access, const std::string& what) {
   if (!access.group.empty() && ::fchown(fd, static_cast<uid_t>(-1), group_id(access.group, what)) != 0) {

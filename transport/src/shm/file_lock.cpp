@@ -132,4 +132,19 @@ bool FileLock::held_by_other(ByteRange range) const noexcept {
   return probe.l_type != F_UNLCK;
 }
 
+std::uint32_t FileLock::count_held_by_others(ByteRange range) const noexcept {
+  std::uint32_t count = 0;
+  const auto end = static_cast<off_t>(range.offset + range.length);
+  for (auto from = static_cast<off_t>(range.offset); fd_.valid() && from < end; ++count) {
+    struct flock probe {};
+    probe.l_type = F_WRLCK;
+    probe.l_whence = SEEK_SET;
+    probe.l_start = from;
+    probe.l_len = end - from;
+    if (::fcntl(fd_.get(), F_OFD_GETLK, &probe) != 0 || probe.l_type == F_UNLCK) break;
+    from = probe.l_start + probe.l_len;
+  }
+  return count;
+}
+
 }  // namespace sluice::shm

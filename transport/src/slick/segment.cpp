@@ -7,7 +7,6 @@
 #include <bit>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -175,16 +174,6 @@ std::string segment_path(const std::string& name) {
     throw Error("segment name '" + name + "' must be one file name, with or without a leading '/'");
   }
   return "/dev/shm/" + bare;
-}
-
-shm::Access upstream_access() {
-  // Reading the mask with umask() would change it for a moment under other threads' feet.
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("Umask:", 0) == 0)
-      return {0666U & ~static_cast<std::uint32_t>(std::stoul(line.substr(6), nullptr, 8)), {}};
-  }
-  return {0644, {}};
 }
 
 Segment open_segment(const SegmentRequest& request) {

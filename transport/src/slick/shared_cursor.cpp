@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include <sluice/shm/access.hpp>
 #include <sluice/shm/deadline.hpp>
 #include <sluice/slick/segment.hpp>
 
@@ -56,7 +57,7 @@ std::optional<shm::Mapping> try_create(const std::string& path, const std::strin
 }  // namespace
 
 SharedCursor::SharedCursor(const std::string& name, std::uint64_t initial)
-    : SharedCursor(name, initial, upstream_access()) {}
+    : SharedCursor(name, initial, shm::umask_access(kUpstreamMode)) {}
 
 SharedCursor::SharedCursor(const std::string& name, std::uint64_t initial, const shm::Access& access) {
   const std::string path = segment_path(name);

@@ -5,6 +5,7 @@
 #include <new>
 #include <stdexcept>
 
+#include <sluice/shm/access.hpp>
 #include <sluice/shm/deadline.hpp>
 
 namespace sluice::slick {
@@ -27,7 +28,7 @@ SegmentRequest request_for(const std::string& name, std::uint32_t capacity, std:
   request.capacity_required = capacity != 0;
   request.adopt = options.adopt;
   request.read_only = options.read_only;
-  request.access = options.access ? *options.access : upstream_access();
+  request.access = options.access ? *options.access : shm::umask_access(kUpstreamMode);
   request.patience = options.patience;
   return request;
 }

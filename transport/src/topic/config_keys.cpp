@@ -63,6 +63,10 @@ constexpr std::array kTopicKeys{
               "Which of the channel's two mailboxes the topic is."},
     ConfigKey{"stale_after", "eshm", "a duration", "100ms",
               "A peer whose heartbeat stands still for this long is stale."},
+    ConfigKey{"protocol", "eshm", "2 or 3", "3",
+              "Version of a channel that is created; programs of both accept 3, whose readers are woken."},
+    ConfigKey{"mode", "eshm", "a file mode in octal, such as 0666", "",
+              "Permissions of a channel that is created; by default the domain's."},
 };
 
 constexpr std::array<std::string_view, 3> kShippedTransports{"slick", "eshm", "inproc"};

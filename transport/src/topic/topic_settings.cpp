@@ -151,7 +151,9 @@ std::string apply(TopicSpec& spec, const std::string& key, const std::string& te
 
 std::vector<std::string> known_keys() {
   std::vector<std::string> names;
-  for (const ConfigKey& key : topic_keys()) names.emplace_back(key.name);
+  for (const ConfigKey& key : topic_keys()) {  // two transports may have an option of one name
+    if (std::find(names.begin(), names.end(), key.name) == names.end()) names.emplace_back(key.name);
+  }
   return names;
 }
 

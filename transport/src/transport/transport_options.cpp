@@ -6,6 +6,20 @@
 
 namespace sluice {
 
+std::optional<std::uint32_t> OptionReader::file_mode(const std::string& key) const {
+  if (!has(key)) return std::nullopt;
+  const std::string written = text(key);
+  std::uint32_t mode = 0;
+  const auto [end, error] = std::from_chars(written.data(), written.data() + written.size(), mode, 8);
+  if (error != std::errc{} || end != written.data() + written.size() || mode > 0777) {
+    refuse(key, "'" + written + "' is no file mode; write it in octal, e.g. '" + key + ": 0660'");
+  }
+  if ((mode & 0600U) != 0600U) {
+    refuse(key, "'" + written + "' would shut out its own user; both sides need to read and write");
+  }
+  return mode;
+}
+
 void OptionReader::refuse(const std::string& key, const std::string& message) const {
   const auto found = spec_.options.find(key);
   throw ConfigError(found == spec_.options.end() ? Origin{} : found->second.origin,

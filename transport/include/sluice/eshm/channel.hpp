@@ -53,6 +53,8 @@ struct ChannelOptions {
   /// A heartbeat that stood still for this long is stale. Not set: 100 ms when creating, what the segment says when
   /// attaching.
   std::optional<std::chrono::milliseconds> stale_threshold;
+  bool follow_segment = false;  ///< stale_threshold is for creating only; who attaches follows the segment, as the
+                                ///< original does.
   std::chrono::milliseconds reconnect_interval{100};  ///< Between two attempts.
   std::uint32_t max_reconnect_attempts = 50;          ///< 0: unlimited.
   std::chrono::milliseconds reconnect_timeout{5000};  ///< For all attempts together (reconnect_wait_ms). 0: unlimited.

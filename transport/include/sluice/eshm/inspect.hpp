@@ -53,8 +53,8 @@ struct ChannelInfo {
 [[nodiscard]] SLUICE_EXPORT ChannelInfo
 inspect_channel(const std::string& name, std::chrono::nanoseconds watch = std::chrono::milliseconds{150});
 
-/// Unlinks a channel that is provably dead: it has the magic (or is too short to have one and older than a creator
-/// needs), nobody of ours uses it, and no heartbeat moves for longer than the threshold. Whether it did. Waits as long
+/// Unlinks a channel that is provably dead: it has the magic (or none yet, and is older than a creator needs to write
+/// it), nobody of ours uses it, and no heartbeat moves for longer than the threshold. Whether it did. Waits as long
 /// as that takes, kills nobody, and never throws.
 SLUICE_EXPORT bool remove_dead_channel(const std::string& path) noexcept;
 

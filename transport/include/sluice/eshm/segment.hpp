@@ -58,6 +58,10 @@ struct Segment {
 [[nodiscard]] SLUICE_EXPORT std::optional<Segment> create_segment(const SegmentRequest& request,
                                                                   const std::function<void(Segment&)>& announce);
 
+/// Takes a place among the readers of the mailbox that `writer` writes, with `lock`, which gives it up when it goes.
+/// Throws Error when all 4096 are taken.
+SLUICE_EXPORT void take_reader_place(shm::FileLock& lock, Side writer);
+
 /// What can be said of the sizes of messages that a segment of `bytes` bytes is for: the largest and the least max_size
 /// whose segments are as long; {0, 0} if there is none.
 struct MaxSizes {

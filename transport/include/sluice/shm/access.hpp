@@ -1,11 +1,16 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <sluice/export.hpp>
 #include <sluice/shm/segment.hpp>
 
 namespace sluice::shm {
+
+/// The rights that open(2) gives when asked for `mode`: without the bits of the process's umask. For files that programs
+/// of other origins made that way.
+[[nodiscard]] SLUICE_EXPORT Access umask_access(std::uint32_t mode);
 
 /// Sets the mode and the group of an open file or directory, whatever the umask. Throws Error naming `what`.
 SLUICE_EXPORT void apply_access(int fd, const Access& access, const std::string& what);

@@ -51,6 +51,9 @@ class SLUICE_EXPORT FileLock {
   /// Whether another description holds a lock on the range. Needs no write access. True also when it cannot be told.
   [[nodiscard]] bool held_by_other(ByteRange range) const noexcept;
 
+  /// How many locks other descriptions hold in the range, neighbours counted singly.
+  [[nodiscard]] std::uint32_t count_held_by_others(ByteRange range) const noexcept;
+
   /// False when empty, moved from, or in a child that was forked after it was made.
   [[nodiscard]] bool usable() const noexcept { return fd_.valid(); }
 

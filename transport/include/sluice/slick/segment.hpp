@@ -36,8 +36,8 @@ struct Segment {
 /// "/dev/shm/ticks" for "ticks" and "/ticks". Throws Error for an empty name or one with further slashes.
 [[nodiscard]] SLUICE_EXPORT std::string segment_path(const std::string& name);
 
-/// The rights that slick_queue gives to what it creates: 0666 without the bits of the process's umask.
-[[nodiscard]] SLUICE_EXPORT shm::Access upstream_access();
+/// What slick_queue asks for when it creates a file; see shm::umask_access.
+inline constexpr std::uint32_t kUpstreamMode = 0666;
 
 /// Attaches, or creates it complete under an unnamed file, so that no program ever sees it half made. May wait for
 /// `patience`. Throws Error naming the segment, what was found and what was expected.

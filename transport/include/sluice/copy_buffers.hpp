@@ -6,9 +6,9 @@
 #include <new>
 #include <vector>
 
-namespace sluice::slick {
+namespace sluice {
 
-/// A reader's buffers for messages that it hands out as copies. Allocates only while more are out at once than ever
+/// For plugins: a reader's buffers for messages that it hands out as copies. Allocates only while more are out at once than ever
 /// before, or a message is longer than every one before. Used by the reader's thread.
 class CopyBuffers {
  public:
@@ -53,4 +53,4 @@ class CopyBuffers {
   std::vector<std::uint64_t> free_;
 };
 
-}  // namespace sluice::slick
+}  // namespace sluice

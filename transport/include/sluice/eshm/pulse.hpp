@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include <sluice/export.hpp>
+
 namespace sluice::eshm {
 
 /// Something that has to be done again and again while a channel is open.
@@ -24,10 +26,10 @@ class PulseClient {
   ~PulseClient() = default;
 };
 
-/// The one thread that beats for all channels of this process. It runs while there are clients.
-class Pulse {
+/// The one thread that beats for all channels of this process. It runs while somebody holds it.
+class SLUICE_EXPORT Pulse {
  public:
-  Pulse();
+  Pulse();  ///< Use process_pulse.
   ~Pulse();
   Pulse(const Pulse&) = delete;
   Pulse& operator=(const Pulse&) = delete;
@@ -54,5 +56,8 @@ class Pulse {
   bool stop_ = false;
   std::thread thread_;
 };
+
+/// The process's one; nullptr: its thread could not be started.
+[[nodiscard]] SLUICE_EXPORT std::shared_ptr<Pulse> process_pulse();
 
 }  // namespace sluice::eshm

@@ -8,10 +8,10 @@
 
 #include <sluice/transport.hpp>
 
-namespace sluice::slick {
+namespace sluice {
 
-/// A writer's loans: private buffers, copied into the ring when they are published, last in first out so that they stay
-/// in the cache. Allocates only while more are held at once than ever before. Used by the writer's thread.
+/// For plugins: a writer's loans, private buffers that are copied when they are published, last in first out so that
+/// they stay in the cache. Allocates only while more are held at once than ever before. Used by the writer's thread.
 class LoanBuffers {
  public:
   explicit LoanBuffers(std::size_t size) : size_(size) {
@@ -44,4 +44,4 @@ class LoanBuffers {
   std::vector<std::uint64_t> free_;
 };
 
-}  // namespace sluice::slick
+}  // namespace sluice

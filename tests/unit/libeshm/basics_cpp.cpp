@@ -1,0 +1,2 @@
+// What compiles as C compiles as C++.
+#include "unit/libeshm/basics.c"
