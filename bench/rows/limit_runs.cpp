@@ -1,5 +1,7 @@
 #include "rows/limit_runs.hpp"
 
+#include <algorithm>
+
 #include "limits/futex_line.hpp"
 #include "limits/line.hpp"
 #include "limits/mailbox.hpp"
@@ -101,8 +103,9 @@ Outcome paced_slot_ring_throughput(std::uint64_t messages, std::size_t size, std
 
 Outcome mailbox_latency(RoundTrips trips, std::size_t size) {
   using limits::Mailbox;
-  const auto make = [=](std::byte* memory) { return Mailbox(memory, 4096); };
-  return latency_over(Mailbox::bytes(4096), make, trips, By::copy, size, Placement::processes);
+  const std::size_t max_size = std::max<std::size_t>(4096, size);
+  const auto make = [=](std::byte* memory) { return Mailbox(memory, max_size); };
+  return latency_over(Mailbox::bytes(max_size), make, trips, By::copy, size, Placement::processes);
 }
 
 Outcome pointer_ring_latency(RoundTrips trips, By by, std::size_t size, std::uint64_t depth) {

@@ -16,6 +16,7 @@ Workplace::~Workplace() {
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
   for (const char* topic : {"ping", "pong"}) std::filesystem::remove("/dev/shm" + raw_name(topic), ignored);
+  std::filesystem::remove("/dev/shm/eshm_" + channel_name(), ignored);
 }
 
 std::string Workplace::raw_name(const std::string& topic) const { return raw_prefix_ + topic; }
@@ -31,7 +32,7 @@ TransportRegistry& Topics::registry() {
 TopicSpec Topics::spec(const std::string& name) const {
   TopicSpec spec;
   spec.name = "/" + name;
-  spec.transport = kind_ == Kind::inproc ? "inproc" : "slick";
+  spec.transport = kind_ == Kind::inproc ? "inproc" : kind_ == Kind::eshm ? "eshm" : "slick";
   spec.max_size = max_size_;
   spec.qos.depth = depth_;
   const bool raw = kind_ == Kind::raw || kind_ == Kind::raw_reliable;
@@ -41,6 +42,10 @@ TopicSpec Topics::spec(const std::string& name) const {
   if (raw) {
     spec.options["segment"] = {place_.raw_name(name), {}};
     spec.options["element"] = {std::to_string(max_size_), {}};
+  }
+  if (kind_ == Kind::eshm) {
+    spec.options["channel"] = {place_.channel_name(), {}};
+    spec.options["direction"] = {name == "ping" ? "master_to_slave" : "slave_to_master", {}};
   }
   return spec;
 }
@@ -55,7 +60,9 @@ std::unique_ptr<Reader> Topics::reader(const std::string& name) const {
   return registry().get(topic.transport).open_reader(topic, {place_.directory(), {}});
 }
 
-bool is_complete(Topics::Kind kind) noexcept { return kind != Topics::Kind::best_effort && kind != Topics::Kind::raw; }
+bool is_complete(Topics::Kind kind) noexcept {
+  return kind != Topics::Kind::best_effort && kind != Topics::Kind::raw && kind != Topics::Kind::eshm;
+}
 
 const char* text(Topics::Kind kind) noexcept {
   switch (kind) {
@@ -63,6 +70,7 @@ const char* text(Topics::Kind kind) noexcept {
     case Topics::Kind::best_effort: return "slick best_effort";
     case Topics::Kind::raw: return "slick raw";
     case Topics::Kind::raw_reliable: return "slick raw, reliable";
+    case Topics::Kind::eshm: return "eshm";
     case Topics::Kind::inproc: return "inproc";
   }
   return "";

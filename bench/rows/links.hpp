@@ -25,6 +25,8 @@ class Workplace {
   [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
   /// One of the two raw segments; distinct for every run of the bench.
   [[nodiscard]] std::string raw_name(const std::string& topic) const;
+  /// Of an ESHM channel, as raw_name.
+  [[nodiscard]] std::string channel_name() const { return raw_prefix_.substr(1) + "channel"; }
 
  private:
   std::string directory_;
@@ -34,7 +36,7 @@ class Workplace {
 /// A topic of any transport, to be opened by the two sides.
 class Topics {
  public:
-  enum class Kind { reliable, best_effort, raw, raw_reliable, inproc };
+  enum class Kind { reliable, best_effort, raw, raw_reliable, eshm, inproc };
 
   Topics(const Workplace& place, Kind kind, std::size_t max_size, std::uint32_t depth);
 

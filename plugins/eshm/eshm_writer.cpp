@@ -9,9 +9,10 @@ namespace sluice::eshm {
 
 namespace {
 
-/// Another program that writes without asking would make two writers of one mailbox.
-void refuse_foreign_writer(const Segment& segment, const EshmOptions& options) {
-  if (who_occupies(segment.header(), options.writer, segment.lock) != Occupied::by_others) return;
+/// Another program that writes without asking would make two writers of one mailbox. `lock` is not the Link's, which
+/// may hold the presence itself.
+void refuse_foreign_writer(const Segment& segment, const EshmOptions& options, const shm::FileLock& lock) {
+  if (who_occupies(segment.header(), options.writer, lock) != Occupied::by_others) return;
   const std::uint32_t pid = side_words(segment.header(), options.writer).pid.load_relaxed();
   throw Error("topic '" + options.topic + "': channel '" + segment.path + "' has a living " + name_of(options.writer) +
               " that is no program of Sluice (pid " + std::to_string(pid) +
@@ -32,7 +33,7 @@ EshmWriter::EshmWriter(const EshmOptions& options, const TransportContext& conte
     throw Error("topic '" + options.topic + "': " + link_->what() + " already has a publisher on the " +
                 name_of(options.writer) + "'s side; a mailbox has one writer: end it, or publish on another channel");
   }
-  refuse_foreign_writer(*segment_, options);
+  refuse_foreign_writer(*segment_, options, right_);
   link_->enter(member_);
 }
 

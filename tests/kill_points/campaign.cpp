@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "kill_points/control_case.hpp"
+#include "kill_points/eshm_case.hpp"
 #include "kill_points/source_points.hpp"
 
 namespace sluice::kill_points {
@@ -37,11 +38,13 @@ bool in_world(const Scenario& scenario, World world) { return (scenario.worlds &
 Campaign::Campaign(const Options& options)
     : options_(options), random_(options.seed), counts_(make_counts(directory_.path() + "/counts")) {
   if (options.world == "control") add_control_aims();
+  if (options.world == "eshm") add_eshm_aims();
   for (const World world : kWorlds) {
     if (options.world == name_of(world)) add_topic_aims(world);
   }
   if (aims_.empty()) {
-    throw std::invalid_argument("'" + options.world + "' is none of reliable, best_effort, raw, raw_reliable, control");
+    throw std::invalid_argument("'" + options.world +
+                                "' is none of reliable, best_effort, raw, raw_reliable, control, eshm");
   }
 }
 
@@ -69,6 +72,20 @@ void Campaign::add_control_aims() {
                        return run_control_case(target, hit, fate);
                      },
                      {}});
+  }
+}
+
+void Campaign::add_eshm_aims() {
+  for (const EshmScenario& scenario : eshm_scenarios()) {
+    for (const Target& target : scenario.targets) {
+      aims_.push_back({scenario.name,
+                       target.point,
+                       target.most_hits,
+                       [&scenario, &target](std::uint64_t hit, Fate fate, std::uint64_t /*seed*/) {
+                         return run_eshm_case(scenario, target, hit, fate);
+                       },
+                       {}});
+    }
   }
 }
 
@@ -125,8 +142,12 @@ void Campaign::require_aims_for_all_points() {
     for (const Target& target : scenario.targets) aimed.insert(target.point);
   }
   for (const ControlTarget& target : control_targets()) aimed.insert(target.point);
+  for (const EshmScenario& scenario : eshm_scenarios()) {
+    for (const Target& target : scenario.targets) aimed.insert(target.point);
+  }
   const std::vector<std::string> points = source_points();
   for (const std::string& point : points) {
+    if (point.starts_with("eshm.") || point.starts_with("link.")) continue;
     if (aimed.count(point) == 0) fail("no scenario aims at kill point '" + point + "'");
   }
   for (const std::string& point : aimed) {

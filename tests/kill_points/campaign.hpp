@@ -15,7 +15,7 @@
 namespace sluice::kill_points {
 
 struct Options {
-  std::string world;  ///< reliable, best_effort, raw or control.
+  std::string world;  ///< As kill_campaign names it.
   std::string only;   ///< Points whose name begins so; empty: all.
   std::uint64_t seed = 1;
   std::uint32_t rounds = 0;  ///< 0: a sample, one death and one stop for each aim. n: n times the full product.
@@ -41,6 +41,7 @@ class Campaign {
 
   void add_topic_aims(World world);
   void add_control_aims();
+  void add_eshm_aims();
   void run_sample(Aim& aim);
   void run_product(Aim& aim);
   void run_case(Aim& aim, std::uint64_t hit, Fate fate);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* kUsage =
     "kill_campaign WORLD [--seed N] [--rounds N] [--only PREFIX]\n"
-    "    WORLD: reliable, best_effort, raw, raw_reliable, control\n"
+    "    WORLD: reliable, best_effort, raw, raw_reliable, control, eshm\n"
     "kill_campaign --list    the points in the sources\n";
 
 sluice::kill_points::Options parse(int argc, char** argv) {

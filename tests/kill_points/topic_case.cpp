@@ -46,13 +46,6 @@ stress::Options options_for(const Scenario& scenario, World world, std::uint64_t
   return options;
 }
 
-template <typename T>
-T& shared_memory() {
-  void* memory = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::runtime_error("mmap failed");
-  return *::new (memory) T{};
-}
-
 TopicSpec spec_for(World world, const stress::Options& options) {
   TopicSpec spec = stress::make_spec(options);
   if (is_raw(world)) spec.options["segment"] = {"sluice-test-" + std::to_string(::getpid()), {}};

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <sys/mman.h>
+
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <new>
+#include <stdexcept>
 #include <string>
 
 #include "kill_points/roles.hpp"
@@ -17,6 +21,14 @@ enum class Outcome { reached, not_reached, failed };
 
 /// Starts `body` in a process that dies with us and that follows `plan`.
 [[nodiscard]] stress::Child start_process(const std::string& plan, const std::function<int()>& body);
+
+/// Zeros that all processes of a case share.
+template <typename T>
+T& shared_memory() {
+  void* memory = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::runtime_error("mmap failed");
+  return *::new (memory) T{};
+}
 
 /// One topic, an untouched publisher and subscriber, and a victim that dies or stops at one point.
 ///

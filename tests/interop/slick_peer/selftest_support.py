@@ -36,7 +36,8 @@ class Process:
 
     def end(self, code=0):
         """The last line, or None when there is none, after the expected exit code."""
-        output, _ = self.process.communicate(timeout=PATIENCE)
+        output = self.process.stdout.read()  # communicate() with a timeout would pass over what readline has buffered
+        self.process.wait(timeout=PATIENCE)
         if self.process.returncode != code:
             raise AssertionError(f"exit code {self.process.returncode} instead of {code}: {output}")
         lines = output.splitlines()

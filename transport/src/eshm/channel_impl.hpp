@@ -59,6 +59,7 @@ class Channel::Impl final : private PulseClient {
   std::chrono::nanoseconds beat(std::int64_t now_ns) noexcept override;
   using Calls = std::vector<std::function<void()>>;
   void watch_remote(std::int64_t now_ns, Calls& calls);
+  void miss_master(std::int64_t now_ns);
   void watch_generation(Calls& calls);
   void reconnect(std::int64_t now_ns, Calls& calls);
   [[nodiscard]] bool try_new_segment();

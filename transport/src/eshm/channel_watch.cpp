@@ -31,7 +31,11 @@ void Channel::Impl::watch_remote(std::int64_t now_ns, Calls& calls) {
   const RemoteState before = remote.load(std::memory_order_relaxed);
   const RemoteState state = watch_.look(now_ns, attached_->segment.lock);
   watch_generation(calls);
-  if (state == before) return;
+  if (state == before) {
+    // It may have left between our finding its segment and our first look.
+    if (state == RemoteState::unknown && watch_.silence() >= watch_.threshold()) miss_master(now_ns);
+    return;
+  }
   remote.store(state, std::memory_order_release);
   if (state == RemoteState::alive) {
     if (!std::exchange(was_alive_, true)) {
@@ -44,6 +48,10 @@ void Channel::Impl::watch_remote(std::int64_t now_ns, Calls& calls) {
   }
   const bool was_gone = before == RemoteState::stale || before == RemoteState::dead;
   if (!was_gone) calls.push_back(callbacks_.on_stale);
+  miss_master(now_ns);
+}
+
+void Channel::Impl::miss_master(std::int64_t now_ns) {
   if (side == Side::master || connection != Connection::open) return;
   if (options_.on_disconnect == OnDisconnect::immediately) {
     ended_ = true;
