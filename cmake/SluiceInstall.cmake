@@ -23,10 +23,17 @@ foreach(package slick-queue slick_queue)
           RENAME ${package}-config-version.cmake)
 endforeach()
 
+# For programs written for ESHM. Here as well the version is that of the interface.
+set(ESHM_INTERFACE_VERSION 1.1.0)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/eshm-config-version.cmake VERSION ${ESHM_INTERFACE_VERSION}
+                                 COMPATIBILITY SameMajorVersion)
+install(FILES cmake/eshm-config.cmake ${PROJECT_BINARY_DIR}/eshm-config-version.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/eshm)
+
 # How a pkg-config file finds its prefix: lib/pkgconfig and lib/x86_64-linux-gnu/pkgconfig differ in depth.
 file(RELATIVE_PATH SLUICE_PREFIX_FROM_PKGCONFIG ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" SLUICE_PREFIX_FROM_PKGCONFIG ${SLUICE_PREFIX_FROM_PKGCONFIG})
-foreach(package sluice-core sluice)
+foreach(package sluice-core sluice eshm)
   configure_file(${PROJECT_SOURCE_DIR}/cmake/${package}.pc.in ${PROJECT_BINARY_DIR}/${package}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${package}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()

@@ -19,7 +19,7 @@ endforeach()
 # A directory goes when the last thing in it has gone, and then perhaps the one above; `lib` itself is not ours.
 list(REMOVE_DUPLICATES directories)
 foreach(directory IN LISTS directories)
-  while(directory MATCHES "/(sluice|slick|slick-queue|slick_queue)(/|$)" AND IS_DIRECTORY ${directory})
+  while(directory MATCHES "/(sluice|slick|slick-queue|slick_queue|eshm)(/|$)" AND IS_DIRECTORY ${directory})
     file(GLOB content ${directory}/*)
     if(content)
       break()

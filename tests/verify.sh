@@ -30,6 +30,11 @@ crashes() {
   build/asan/tests/ring_stress crash --reliability reliable --actions 200 --seed 11
 }
 
+# One side of an ESHM channel is killed or leaves, and comes back, a thousand times in each way.
+eshm_cycles() {
+  build/release/tests/eshm_cycles --cycles 1000 --seed 2
+}
+
 # kill -9 of a random process of the demo at a random moment, a hundred times.
 demo_kills() {
   SLUICE_BIN=$PWD/build/release/bin/sluice SLUICE_SOURCE=$PWD SLUICE_BUILD=$PWD/build/release SLUICE_DEMO_KILLS=100 \
@@ -95,7 +100,7 @@ kill_points() {
   local seed world
   ./dev build killpoints kill_campaign
   for seed in 2 3 4 5 6; do
-    for world in reliable best_effort raw raw_reliable control; do
+    for world in reliable best_effort raw raw_reliable control eshm; do
       build/killpoints/tests/kill_campaign $world --seed $seed --rounds 2
     done
   done
@@ -130,7 +135,7 @@ fuzz() {
   done
 }
 
-readonly all=(million crashes queue_interop fuzz kill_points demo_kills repeat no_network static_plugins outer_project
+readonly all=(million crashes eshm_cycles queue_interop fuzz kill_points demo_kills repeat no_network static_plugins outer_project
   clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do

@@ -184,6 +184,9 @@ Outcome idle_limit(std::chrono::nanoseconds duration) {
   });
 }
 
+/// The goal is for small messages: the limits copy none.
+std::optional<double> goal_of(std::size_t size) { return size == 64 ? std::optional(kGoal) : std::nullopt; }
+
 std::string size_text(std::size_t size) {
   return size < 1024          ? std::to_string(size) + " B"
          : size < (1U << 20U) ? std::to_string(size >> 10U) + " KiB"
@@ -200,18 +203,18 @@ void add_channel_rows(Rows& rows, Effort effort) {
   constexpr auto kHalf = Unit::half_round_trip_ns;
   constexpr const char* kSpinning = "channels, spinning, every echo compared";
   constexpr const char* kAsleep = "channels, readers asleep, every echo compared";
-  for (const std::size_t size :
-       {std::size_t{64}, std::size_t{1} << 10U, std::size_t{4} << 10U, std::size_t{1} << 20U}) {
-    const bool small = size == 64;
-    const auto goal = small ? std::optional(kGoal) : std::nullopt;
-    const RoundTrips trips = effort.round_trips(small ? 100'000 : size < (1U << 20U) ? 50'000 : 500);
-    const RoundTrips few = effort.round_trips(size < (1U << 20U) ? 4'000 : 500);
+  constexpr std::size_t kSizes[] = {64, std::size_t{1} << 10U, std::size_t{4} << 10U, std::size_t{1} << 20U};
+  for (const std::size_t size : kSizes) {
+    const RoundTrips trips = effort.round_trips(size == 64 ? 100'000 : size < (1U << 20U) ? 50'000 : 500);
     add(
         kSpinning, "Channel, " + size_text(size), "mailbox", kHalf, [=] { return mailbox_latency(trips, size); },
-        [=] { return channel_latency(trips, size, Waiting::spinning); }, goal);
+        [=] { return channel_latency(trips, size, Waiting::spinning); }, goal_of(size));
+  }
+  for (const std::size_t size : kSizes) {
+    const RoundTrips trips = effort.round_trips(size < (1U << 20U) ? 4'000 : 500);
     add(
-        kAsleep, "Channel, " + size_text(size), "futex", kHalf, [=] { return futex_latency(few); },
-        [=] { return channel_latency(few, size, Waiting::sleeping); }, goal);
+        kAsleep, "Channel, " + size_text(size), "futex", kHalf, [=] { return futex_latency(trips); },
+        [=] { return channel_latency(trips, size, Waiting::sleeping); }, goal_of(size));
   }
   const RoundTrips trips = effort.round_trips(100'000);
   const RoundTrips few = effort.round_trips(4'000);

@@ -215,13 +215,15 @@ TEST_CASE("a parked reader is woken by the write") {
   TextReader reader(mailbox);
   mailbox.write("learn that the writer wakes");
   REQUIRE(reader.take() == Found::message);
+  bool announced = false;
   std::thread writer([&] {
-    (void)eventually([&] { return mailbox.tail().waiters.load_seq_cst() != 0; });
+    announced = eventually([&] { return mailbox.tail().waiters.load_seq_cst() != 0; });
     mailbox.write("wake up");
   });
   while (reader.take() != Found::message) reader.reader.park(shm::Deadline::never());
   CHECK(reader.text == "wake up");
   writer.join();
+  CHECK(announced);
   CHECK(mailbox.tail().waiters.load_relaxed() == 0);
 }
 
