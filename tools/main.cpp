@@ -7,6 +7,7 @@
 #include <sluice/error.hpp>
 
 #include "commands/commands.hpp"
+#include "commands/eshm_arguments.hpp"
 #include "commands/slick_commands.hpp"
 #include "launch/launch_command.hpp"
 
@@ -177,6 +178,7 @@ int main(int argc, char** argv) {
   add_plugin(app, common, command);
   add_shm(app, common, command);
   add_slick(app, common, command);
+  sluice::commands::add_eshm(app, common, command);
   if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) return fail(unknown);
   try {
     app.parse(argc, argv);

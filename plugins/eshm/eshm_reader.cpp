@@ -30,7 +30,7 @@ EshmReader::EshmReader(const EshmOptions& options, const TransportContext& conte
 }
 
 EshmReader::~EshmReader() {
-  reader_.disarm();
+  if (place_.usable()) reader_.disarm();  // in a forked child the sleeper is the parent's
   place_ = {};
   link_->leave(member_);
 }
@@ -55,12 +55,15 @@ std::optional<TakenMessage> EshmReader::take() noexcept {
 }
 
 /// Moves to the segment that the name means now. What the writer still writes to the old one is ours, so as long as it
-/// has the right there, we stay.
+/// is there, we stay.
 bool EshmReader::follow_link() noexcept {
   const std::int64_t now = shm::monotonic_ns();
-  if (following_since_ns_ == 0) following_since_ns_ = now;
+  if (following_since_ns_ == 0) {
+    following_since_ns_ = now;
+    left_behind_ = RemoteWatch(segment_->header(), writer(), {});
+  }
   const bool patient = now - following_since_ns_ < kWritersMove.count();
-  if (patient && segment_->lock.held_by_other(writing_lock(writer()))) return false;
+  if (patient && writer_stays(now)) return false;
   if (reader_.ready()) return true;  // written between the last look and the writer's leaving
   try {
     const std::uint64_t version = link_->version();
@@ -77,6 +80,15 @@ bool EshmReader::follow_link() noexcept {
   } catch (const std::exception&) {
     return false;  // no descriptor left: later
   }
+}
+
+/// One of ours has the right in the old segment until it publishes next. One without Sluice beats there until it has
+/// noticed: a slave of the original, when its master has been stale for the threshold.
+bool EshmReader::writer_stays(std::int64_t now_ns) noexcept {
+  if (segment_->lock.held_by_other(writing_lock(writer()))) return true;
+  const RemoteState state = left_behind_.look(now_ns, segment_->lock);
+  const bool there = side_words(segment_->header(), writer()).alive.load_acquire() != 0;
+  return there && (state == RemoteState::unknown || state == RemoteState::alive);
 }
 
 void EshmReader::report_interruption() noexcept {

@@ -29,6 +29,7 @@ class EshmReader final : public Reader {
  private:
   [[nodiscard]] Side writer() const noexcept { return other(member_.side); }
   [[nodiscard]] bool follow_link() noexcept;
+  [[nodiscard]] bool writer_stays(std::int64_t now_ns) noexcept;
   void report_interruption() noexcept;
 
   Member member_;
@@ -41,6 +42,7 @@ class EshmReader final : public Reader {
   std::uint64_t bytes_ = 0;
   std::uint64_t interruptions_told_ = 0;
   std::int64_t following_since_ns_ = 0;  ///< The segment was replaced then; 0: it was not.
+  RemoteWatch left_behind_;              ///< Of the writer in the old one.
 };
 
 }  // namespace sluice::eshm

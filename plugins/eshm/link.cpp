@@ -94,6 +94,7 @@ void Link::enter(const Member& member) {
 }
 
 void Link::leave(const Member& member) noexcept {
+  if (fork_generation_ != shm::fork_generation()) return;  // the office is the parent's, and perhaps the mutex locked
   const std::lock_guard lock(mutex_);
   SideState& side = at(member.side);
   std::erase(side.members, &member);
@@ -137,8 +138,10 @@ void Link::give_up_office(SideState& state, Side side) noexcept {
 /// The last of ours removes the name, as the original's master does; unless a master of another program lives in it.
 void Link::leave_segment() noexcept {
   for (const Side side : kSides) give_up_office(at(side), side);
-  const bool foreign_master = at(Side::master).state == RemoteState::alive;
-  if (!foreign_master && segment_->lock.try_lock_exclusive(kUseLock) && segment_->named()) {
+  if (segment_->lock.held_by_other(kUseLock)) return;
+  // Looked for now: the watch has not seen it beat if we were here for a moment only.
+  if (who_occupies(segment_->header(), Side::master, segment_->lock) != Occupied::no) return;
+  if (segment_->lock.try_lock_exclusive(kUseLock) && segment_->named()) {
     SLUICE_KILL_POINT("link.last_out");
     ::unlink(segment_->path.c_str());
   }
@@ -168,7 +171,13 @@ void Link::beat_side(Side side, std::int64_t now_ns, Reports& reports) {
     return;
   }
   state.office->beat(now_ns);
-  const std::uint32_t pid = side_words(segment_->header(), side).pid.load_relaxed();
+  const SideWords words = side_words(segment_->header(), side);
+  if (words.alive.load_relaxed() == 0) {  // a program without Sluice was here, too, and its goodbye was for both
+    words.pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
+    words.alive.store_release(1);
+    state.second_writer_told = false;
+  }
+  const std::uint32_t pid = words.pid.load_relaxed();
   if (pid != static_cast<std::uint32_t>(::getpid()) && !std::exchange(state.second_writer_told, true)) {
     tell(side, TransportEvent::Kind::second_writer,
          "another program (pid " + std::to_string(pid) + ") announced itself as the " + name_of(side) +

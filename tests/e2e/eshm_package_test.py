@@ -75,7 +75,7 @@ TARGETS = {"eshm::eshm": PROJECT, "eshm": PROJECT,
 class EshmPackage(InstalledTest):
     prefix_name = "moved prefix"
 
-    def started(self, program, role, name):
+    def start_end(self, program, role, name):
         process = subprocess.Popen([program, role, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                    env=self.environment)
         self.addCleanup(process.stdout.close)
@@ -88,7 +88,7 @@ class EshmPackage(InstalledTest):
     def assert_demo_runs(self, program):
         name = f"sluice-e2e-{os.getpid()}"
         segment = pathlib.Path("/dev/shm/eshm_" + name)
-        ends = {role: self.started(program, role, name) for role in ("master", "slave")}
+        ends = {role: self.start_end(program, role, name) for role in ("master", "slave")}
         self.assertEqual(segment.stat().st_size, 8576)
         for role in ("slave", "master"):
             ends[role].stdin.write("\n")

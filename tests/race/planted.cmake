@@ -85,6 +85,24 @@ sluice_plant_race(NAME raw_cursor_too_early SCENARIO raw_reliable FILE plugins/s
                   TEXT    [[if (companion_.file().reliable() && place_.evicted()) rejoin_after_eviction();]]
                   INSTEAD [[place_.publish_cursor(cursor_.next + 1);]])
 
+# ESHM channels.
+set(channel_sources transport/src/eshm/arrival.cpp transport/src/eshm/channel.cpp transport/src/eshm/channel_watch.cpp)
+sluice_plant_race(NAME mailbox_without_release SCENARIO channel_in_turns FILE transport/include/sluice/eshm/mailbox.hpp
+                  TEXT    [[head.sequence.store_release(busy + 1);]]
+                  INSTEAD [[head.sequence.store_relaxed(busy + 1);]]
+                  ALSO ${channel_sources})
+sluice_plant_race(NAME mailbox_without_acquire SCENARIO channel_in_turns FILE transport/include/sluice/eshm/mailbox.hpp
+                  TEXT    [[const std::uint32_t sequence = memory_.head->sequence.load_acquire();
+      if (sequence == last_) {]]
+                  INSTEAD [[const std::uint32_t sequence = memory_.head->sequence.load_relaxed();
+      if (sequence == last_) {]]
+                  ALSO ${channel_sources})
+sluice_plant_race(NAME channel_without_mutex SCENARIO channel_replaced FILE transport/src/eshm/channel.cpp
+                  TEXT    [[std::shared_ptr<Arrival> Channel::Impl::attached() const {
+  const std::lock_guard lock(mutex_);]]
+                  INSTEAD [[std::shared_ptr<Arrival> Channel::Impl::attached() const {]]
+                  ALSO transport/src/eshm/arrival.cpp transport/src/eshm/channel_watch.cpp)
+
 # Inproc.
 sluice_plant_race(NAME inproc_without_release SCENARIO inproc_reliable FILE plugins/inproc/channel.cpp
                   TEXT    [[tail_.store(tail + 1, std::memory_order_seq_cst);]]

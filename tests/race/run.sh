@@ -16,7 +16,7 @@ export TSAN_OPTIONS="$options ${TSAN_OPTIONS:-}"
 # A race ends the program on the spot, so somebody else has to clean up.
 SLUICE_TEST_DIRECTORY=$(mktemp -d /dev/shm/sluice-race-XXXXXX) || exit 1
 export SLUICE_TEST_DIRECTORY
-trap 'rm -rf "$SLUICE_TEST_DIRECTORY"' EXIT
+trap 'rm -rf "$SLUICE_TEST_DIRECTORY" "/dev/shm/eshm_$(basename "$SLUICE_TEST_DIRECTORY")"' EXIT
 
 run() {
   output=$("$@" 2>&1)

@@ -28,6 +28,10 @@ void raw_watched();
 void raw_lapped();
 void raw_reliable();
 
+void channel_in_turns();
+void channel_overwritten();
+void channel_replaced();
+
 void inproc_reliable();
 void inproc_best_effort();
 void inproc_one_by_one();

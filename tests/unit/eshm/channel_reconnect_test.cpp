@@ -97,6 +97,20 @@ TEST_CASE("a master that left in order makes a new segment when it comes back, a
   CHECK(slave.stats().slave_to_master.write_count == 1);
 }
 
+TEST_CASE("a slave that finds a segment that its master has left looks for the next one") {
+  const ChannelName name;
+  ChannelOptions options = as(Role::master);
+  options.auto_cleanup = false;
+  { const Channel master(name.name(), options); }
+  Channel slave(name.name(), patient_slave());
+  REQUIRE(becomes(slave, Connection::reconnecting));
+  if (GENERATE(true, false)) ::unlink(name.path().c_str());
+  ChannelPeer next(name.name(), options);
+  next.write();
+  CHECK(read(slave, kWatchdog).text == "message 1");
+  CHECK(becomes(slave, Connection::open));
+}
+
 TEST_CASE("a reader that sleeps without end wakes up in the new segment") {
   const ChannelName name;
   auto first = std::make_unique<ChannelPeer>(name.name(), as(Role::master), "first");

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <latch>
 #include <limits>
 #include <set>
 #include <thread>
@@ -153,13 +154,15 @@ TEST_CASE("threads that share a handle get whole messages, each one once", "[lib
   const End slave(name.config(ESHM_ROLE_SLAVE));
   REQUIRE(try_read(slave) == ESHM_ERROR_NO_DATA);
   constexpr int kWriters = 2;
-  constexpr int kMessages = 20'000;
+  constexpr int kMessages = 50'000;
+  std::latch start{kWriters + 2};
   std::atomic<int> writers_left{kWriters};
   std::atomic<std::uint64_t> received{0};
   std::atomic<int> torn{0};
   std::vector<std::thread> threads;
   for (int writer = 0; writer < kWriters; ++writer) {
     threads.emplace_back([&, writer] {
+      start.arrive_and_wait();
       for (int i = 0; i < kMessages; ++i) {
         const std::string message(static_cast<std::size_t>(1 + i % 2000),
                                   static_cast<char>('a' + (2 * i + writer) % 26));
@@ -170,6 +173,7 @@ TEST_CASE("threads that share a handle get whole messages, each one once", "[lib
   }
   for (int reader = 0; reader < 2; ++reader) {
     threads.emplace_back([&] {
+      start.arrive_and_wait();
       char buffer[ESHM_MAX_DATA_SIZE];
       for (bool last = false; !last;) {
         last = writers_left == 0;

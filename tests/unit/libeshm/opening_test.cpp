@@ -73,7 +73,8 @@ TEST_CASE("who comes automatically to a dead master's segment is its slave", "[l
 
 TEST_CASE("a slave without a master is refused at once", "[libeshm]") {
   const ChannelName name;
-  CHECK_THAT(refusal(name.config(ESHM_ROLE_SLAVE)), Catch::Contains("has no master"));
+  CHECK_THAT(refusal(name.config(ESHM_ROLE_SLAVE)),
+             Catch::Contains("has no master") && !Catch::Contains("within the timeout"));
   CHECK_FALSE(name.exists());
 }
 
@@ -152,13 +153,13 @@ TEST_CASE("the stale threshold is the creator's", "[libeshm]") {
   const Inside inside(name);
   CHECK(inside->header.stale_threshold == 3'600'000);
   config = name.config(GENERATE(ESHM_ROLE_SLAVE, ESHM_ROLE_AUTO));
-  config.stale_threshold_ms = 1;
+  config.stale_threshold_ms = 60;
   const End slave(config);
   CHECK(inside->header.stale_threshold == 3'600'000);
   ESHMStats stats;
   REQUIRE(eshm_get_stats(slave, &stats) == ESHM_SUCCESS);
   CHECK(stats.stale_threshold == 3'600'000);
-  CHECK(eventually([&] { return inside->header.slave_heartbeat > 100; }));  // by then it would be stale
+  CHECK(eventually([&] { return inside->header.slave_heartbeat > 300; }));  // by then it would be stale
   bool alive = false;
   CHECK(eshm_check_remote_alive(slave, &alive) == ESHM_SUCCESS);
   CHECK(alive);

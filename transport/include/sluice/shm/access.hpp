@@ -8,8 +8,8 @@
 
 namespace sluice::shm {
 
-/// The rights that open(2) gives when asked for `mode`: without the bits of the process's umask. For files that programs
-/// of other origins made that way.
+/// The rights that open(2) gives for `mode`: without the bits of the process's umask. For files that programs of other
+/// origins make that way.
 [[nodiscard]] SLUICE_EXPORT Access umask_access(std::uint32_t mode);
 
 /// Sets the mode and the group of an open file or directory, whatever the umask. Throws Error naming `what`.
