@@ -18,7 +18,7 @@ constexpr std::chrono::nanoseconds kLookForMove = std::chrono::milliseconds{5};
 }  // namespace
 
 EshmReader::EshmReader(const EshmOptions& options, const TransportContext& context)
-    : member_{options.topic, other(options.writer), context.report},
+    : member_{options.topic, other(options.writer), false, context.report},
       link_(Link::join(options)),
       version_(link_->version()),
       segment_(link_->segment()),

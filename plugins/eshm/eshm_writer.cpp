@@ -22,7 +22,7 @@ void refuse_foreign_writer(const Segment& segment, const EshmOptions& options, c
 }  // namespace
 
 EshmWriter::EshmWriter(const EshmOptions& options, const TransportContext& context)
-    : member_{options.topic, options.writer, context.report},
+    : member_{options.topic, options.writer, true, context.report},
       link_(Link::join(options)),
       version_(link_->version()),
       segment_(link_->segment()),

@@ -178,12 +178,16 @@ void Link::beat_side(Side side, std::int64_t now_ns, Reports& reports) {
     state.second_writer_told = false;
   }
   const std::uint32_t pid = words.pid.load_relaxed();
-  if (pid != static_cast<std::uint32_t>(::getpid()) && !std::exchange(state.second_writer_told, true)) {
-    tell(side, TransportEvent::Kind::second_writer,
-         "another program (pid " + std::to_string(pid) + ") announced itself as the " + name_of(side) +
-             " although process " + std::to_string(::getpid()) + " is; end one of them",
-         reports);
-  }
+  if (pid != static_cast<std::uint32_t>(::getpid())) tell_of_second_writer(side, reports);
+}
+
+void Link::tell_of_second_writer(Side side, Reports& reports) {
+  if (std::exchange(at(side).second_writer_told, true)) return;
+  const std::uint32_t pid = side_words(segment_->header(), side).pid.load_relaxed();
+  tell(side, TransportEvent::Kind::second_writer,
+       "another program (pid " + std::to_string(pid) + ") announced itself as the " + name_of(side) +
+           " although process " + std::to_string(::getpid()) + " is; end one of them",
+       reports);
 }
 
 void Link::watch_side(Side side, std::int64_t now_ns, Reports& reports) {
@@ -197,6 +201,10 @@ void Link::watch_side(Side side, std::int64_t now_ns, Reports& reports) {
          who + " is alive (pid " + std::to_string(pid) + ", generation " +
              std::to_string(segment_->header().master_generation.load_relaxed()) + ")",
          reports);
+    // In a segment that another program made we find it in our place.
+    const auto& members = at(side).members;
+    const bool ours = std::any_of(members.begin(), members.end(), [](const Member* member) { return member->writes; });
+    if (ours && !segment_->lock.held_by_other(presence_lock(side))) tell_of_second_writer(side, reports);
   } else if (before == RemoteState::alive) {
     const auto silence = std::chrono::duration_cast<std::chrono::milliseconds>(state.watch.silence());
     tell(other(side), TransportEvent::Kind::liveliness_lost,

@@ -23,6 +23,7 @@ namespace sluice::eshm {
 struct Member {
   std::string topic;                                  ///< Fully qualified.
   Side side = Side::master;                           ///< On which it sits.
+  bool writes = false;                                ///< A publisher; it may write its side's mailbox.
   std::function<void(const TransportEvent&)> report;  ///< TransportContext's; may be empty.
 };
 
@@ -83,6 +84,7 @@ class Link final : private PulseClient {
   void beat_side(Side side, std::int64_t now_ns, Reports& reports);
   void try_office(Side side);
   void watch_side(Side side, std::int64_t now_ns, Reports& reports);
+  void tell_of_second_writer(Side side, Reports& reports);
   void follow_name(Reports& reports);
   void leave_segment() noexcept;
   void give_up_office(SideState& state, Side side) noexcept;

@@ -39,11 +39,14 @@ class EshmTest(DomainTest):
     def line(self, process, pattern):
         """The next line that begins so, as a match; what comes before it is passed over."""
         seen = []
-        for line in process.stdout:
-            found = re.match(pattern, line)
-            if found:
-                return found
-            seen.append(line)
+        try:
+            for line in process.stdout:
+                found = re.match(pattern, line)
+                if found:
+                    return found
+                seen.append(line)
+        except AssertionError:
+            raise AssertionError(f"still waiting for '{pattern}' after {''.join(seen)}") from None
         raise AssertionError(f"'{pattern}' never came, but {''.join(seen)}{process.stderr.read()}")
 
     def ends(self, process, code=0):

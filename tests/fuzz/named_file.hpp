@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -14,7 +15,8 @@ namespace sluice::fuzz {
 /// removes it then.
 class NamedFile {
  public:
-  NamedFile() : name_("/sluice-fuzz-" + std::to_string(::getpid())) {
+  explicit NamedFile(const std::string& prefix = "")
+      : name_("/" + prefix + "sluice-fuzz-" + std::to_string(::getpid())) {
     ::unlink(path().c_str());
     fd_ = ::open(path().c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     demand(fd_ >= 0, "there is a /dev/shm");
@@ -28,6 +30,14 @@ class NamedFile {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::string path() const { return "/dev/shm" + name_; }
+  [[nodiscard]] int fd() const { return fd_; }
+
+  /// Whether the name still means this file.
+  [[nodiscard]] bool named() const {
+    struct stat of_name {};
+    struct stat of_file {};
+    return ::stat(path().c_str(), &of_name) == 0 && ::fstat(fd_, &of_file) == 0 && of_name.st_ino == of_file.st_ino;
+  }
 
   /// Makes the file these bytes, and zeros up to `file_size`.
   void write(const std::uint8_t* data, std::size_t size, std::size_t file_size) const {

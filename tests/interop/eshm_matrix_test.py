@@ -13,7 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "eshm_peer"))
 
 from eshm_log import COMPLETED, STARTED, read_log  # noqa: E402
-from eshm_peer import EshmPeer, dump, object_path  # noqa: E402
+from eshm_peer import dump, object_path  # noqa: E402
 from selftest_support import PATIENCE, PeerTest, Process  # noqa: E402
 
 CHANNEL_PEER = os.environ["SLUICE_ESHM_CHANNEL_PEER"]
@@ -179,8 +179,6 @@ class Deaths(MatrixTest):
     def test_our_writer_dies_and_theirs_takes_its_place(self):
         for version in VERSIONS:
             with self.subTest(version=version):
-                reader = EshmPeer(self.name, "slave", version) if False else None
-                self.assertIsNone(reader)
                 ours = self.ready_ours("master", "--write-count", -1, "--rate", 1000, "--writer", 3)
                 theirs = self.theirs("slave", version, "--read", "--stop-file", self.stop_file)
                 theirs.line("read")
@@ -209,20 +207,22 @@ class Deaths(MatrixTest):
                     self.name = self.new_name()
 
     def their_writer_stops(self, version, step):
-        log, stop = self.file(f"sent-{self.name}"), self.file(f"stop-{self.name}")
+        log, stop, leave = (self.file(f"{what}-{self.name}") for what in ("sent", "stop", "leave"))
         reader = self.ready_ours("master", "--read", "--stop-file", stop)
         theirs = self.theirs("slave", version, "--write-count", 60, "--rate", 500, "--sizes", "64:2000", "--writer", 7,
-                             "--log", log, "--stop-in-write", f"20:{step}")
+                             "--log", log, "--stop-in-write", f"20:{step}", "--stop-file", leave)
         os.waitid(os.P_PID, theirs.pid, os.WSTOPPED | os.WNOWAIT)
         reader.line("stale")
         os.kill(theirs.pid, signal.SIGCONT)
         reader.line("reconnected")
+        self.await_that(lambda: self.completed(log) == 60)
+        leave.touch()
         theirs.end()
         stop.touch()
         books = reader.end()
         self.assert_whole(books)
         self.assertEqual(books["received"] + books["conflated"], 60)
-        self.assertEqual(books["interrupted"], int(step in ("odd", "half_data", "data", "size")))
+        self.assertLessEqual(books["interrupted"], int(step in ("odd", "half_data", "data", "size")))
 
 
 class Places(MatrixTest):

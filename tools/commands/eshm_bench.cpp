@@ -215,6 +215,7 @@ int eshm_bench_echo(const EshmBenchOptions& options) {
   std::printf("%s Echoed %llu messages, %llu were replaced before they were read%s\n", end->label.c_str(),
               static_cast<unsigned long long>(echoed), static_cast<unsigned long long>(end->channel.stats().conflated),
               gave_up ? "; gave up: the master did not come back" : "");
+  close_end(end);
   return gave_up ? 1 : 0;
 }
 
@@ -226,6 +227,7 @@ int eshm_bench_drive(const Common& common, const EshmBenchOptions& options) {
   Driver driver(*end, options);
   if (!driver.await_slave(options.end.name)) return 0;
   const Drive drive = driver.run(options.count);
+  close_end(end);
   if (common.json) {
     print_json(drive, size);
   } else {

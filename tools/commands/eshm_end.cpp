@@ -8,6 +8,7 @@
 
 #include <sluice/detail/quote.hpp>
 #include <sluice/error.hpp>
+#include <sluice/eshm/inspect.hpp>
 #include <sluice/shm/access.hpp>
 #include <sluice/units.hpp>
 
@@ -75,6 +76,11 @@ const char* history_of(const eshm::Channel& channel) {
 std::uint32_t remote_pid(const eshm::Channel& channel) {
   const eshm::ChannelStats stats = channel.stats();
   return channel.side() == eshm::Side::master ? stats.slave_pid : stats.master_pid;
+}
+
+/// Said goodbye, or never came: not whoever was killed or stopped, and may come back.
+bool has_left(const eshm::SideInfo& side) {
+  return side.state == eshm::RemoteState::dead || (side.state == eshm::RemoteState::unknown && side.pid == 0);
 }
 
 }  // namespace
@@ -186,6 +192,19 @@ void print_events(OpenEnd& end) {
       case EshmEvents::Kind::takeover:
         std::printf("%s Another master took the channel over: generation %u\n", label, event->generation);
         break;
+    }
+  }
+}
+
+void close_end(std::optional<OpenEnd>& end) {
+  const std::string path = end->channel.path();
+  const bool creator_was_killed = end->channel.generation() > 1;
+  end.reset();
+  if (!creator_was_killed) return;
+  constexpr std::chrono::milliseconds kGlance{1};
+  for (const eshm::ChannelInfo& info : eshm::list_channels(kGlance)) {
+    if (info.path == path && info.problem.empty() && has_left(info.master) && has_left(info.slave)) {
+      (void)eshm::remove_dead_channel(path);
     }
   }
 }

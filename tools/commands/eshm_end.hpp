@@ -68,6 +68,10 @@ struct OpenEnd {
 /// while waiting. Throws Error as Channel does.
 [[nodiscard]] std::optional<OpenEnd> open_end(const EshmEnd& end, bool say_so = true);
 
+/// Closes it. A creator that ends in order removes the segment. Where the creator was killed and another master took
+/// over, the last one out does.
+void close_end(std::optional<OpenEnd>& end);
+
 /// Prints what happened on the other side since the last call.
 void print_events(OpenEnd& end);
 

@@ -229,7 +229,9 @@ int eshm_talk(const EshmTalkOptions& options) {
   std::printf("[%s] Starting high-performance %s process...\n", upper(role).c_str(), role.c_str());
   auto end = open_end(options.end);
   if (!end) return 0;
-  return Talk(*end, options).run();
+  const int code = Talk(*end, options).run();
+  close_end(end);
+  return code;
 }
 
 }  // namespace sluice::commands

@@ -193,6 +193,28 @@ TEST_CASE("inverted parity: nothing before there is evidence, then everything, w
   }
 }
 
+TEST_CASE("a reader that only sleeps and looks finds out a writer of inverted parity that is faster (H1)") {
+  OwnMailbox mailbox(64, GENERATE(Protocol::v2, Protocol::v3));
+  TextReader reader(mailbox);
+  die_writing(mailbox, "torn", DiedAfter::half);
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    while (!stop) {
+      write_as_original(mailbox, "odd at rest");
+      std::this_thread::sleep_for(std::chrono::milliseconds{2});
+    }
+  });
+  CHECK(eventually([&] {
+    if (reader.take() == Found::message) return true;
+    reader.reader.park(shm::Deadline::never());
+    return false;
+  }));
+  CHECK(reader.text == "odd at rest");
+  CHECK(reader.reader.books().approximate);
+  stop = true;
+  writer.join();
+}
+
 TEST_CASE("a mailbox whose parity was inverted is read again when a sound writer has healed it") {
   OwnMailbox mailbox;
   TextReader reader(mailbox);

@@ -118,6 +118,7 @@ TEST_CASE("the threshold is the watcher's own, or the segment's") {
 TEST_CASE("whoever holds its lock is dead when the kernel releases it, without any threshold") {
   WatchedSegment segment(10'000);
   segment.header().master_alive.store_relaxed(1);
+  segment.header().master_pid.store_relaxed(1);
   auto holder = shm::FileLock::open(segment.name.path());
   REQUIRE(holder.try_lock_exclusive(presence_lock(Side::master)));
   Watched watched(segment);
@@ -127,6 +128,21 @@ TEST_CASE("whoever holds its lock is dead when the kernel releases it, without a
   holder = {};
   CHECK(watched.after(1) == RemoteState::dead);
   CHECK(segment.header().master_alive.load_relaxed() == 1);  // nobody said goodbye
+}
+
+TEST_CASE("an office without a holder that was handed over is not dead, unless nobody takes it") {
+  WatchedSegment segment;
+  segment.header().master_alive.store_relaxed(1);
+  auto holder = shm::FileLock::open(segment.name.path());
+  REQUIRE(holder.try_lock_exclusive(presence_lock(Side::master)));
+  Watched watched(segment);
+  (void)watched.after(0);
+  segment.header().master_heartbeat.fetch_add_relaxed(1);
+  CHECK(watched.after(1) == RemoteState::alive);
+  holder = {};  // with the pid 0, as Presence::leave leaves it
+  CHECK(watched.after(1) == RemoteState::alive);
+  CHECK(watched.after(98) == RemoteState::alive);
+  CHECK(watched.after(1) == RemoteState::stale);
 }
 
 TEST_CASE("a beat is due ten times a threshold, at the most every millisecond") {

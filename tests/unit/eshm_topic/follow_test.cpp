@@ -124,3 +124,28 @@ TEST_CASE("a new segment that nobody of ours can use is left alone until it can 
   CHECK(await_message(*reader) == "3");
   CHECK(books_are(reader->stats(), 3, 0, 0));
 }
+
+TEST_CASE("a publisher whose segment a foreign master made anew hears that there are two") {
+  ChannelBench bench;
+  const auto writer = bench.writer();
+  const auto passive = bench.reader(Side::slave);
+  const ForeignSide foreign(replace_segment(bench), Side::master);
+  REQUIRE(replaced_heard(bench));
+  const auto second_writers = [&] {
+    std::vector<std::string> topics;
+    for (const TransportEvent& event : bench.heard.all()) {
+      if (event.kind == TransportEvent::Kind::second_writer) topics.push_back(event.topic);
+    }
+    return topics;
+  };
+  CHECK(eventually([&] { return second_writers() == std::vector<std::string>{"/bench/commands", "/bench/state"}; }));
+}
+
+TEST_CASE("subscriptions beside a foreign master that made the segment anew are no second writers") {
+  ChannelBench bench;
+  const auto passive = bench.reader(Side::slave);
+  const auto subscriber = bench.reader(Side::master);
+  const ForeignSide foreign(replace_segment(bench), Side::master);
+  CHECK(eventually([&] { return subscriber->writer_count() == 1; }));
+  for (const TransportEvent& event : bench.heard.all()) CHECK(event.kind != TransportEvent::Kind::second_writer);
+}

@@ -42,7 +42,7 @@ TEST_CASE("a channel and a direction are all that a topic needs") {
 
 TEST_CASE("what is wrong with a topic's options is said at its place, with what to write instead") {
   const ChannelBench bench;
-  CHECK(verdict(bench, {}) == kTopic +
+  CHECK(verdict(bench, {}) == "default: " + kTopic +
                                   "transport: eshm needs 'channel', the name that both sides share, e.g. 'channel: "
                                   "robot'");
   CHECK(verdict(bench, {{"channel", "robot"}}) ==
@@ -75,15 +75,18 @@ TEST_CASE("a queue is refused where somebody asked for one in so many words") {
   CHECK(error_text([&] { bench.transport->validate(spec); }) == "no error");  // a default of all topics
   spec.origins["depth"] = {"demo.yaml", 9, 5};
   CHECK(error_text([&] { bench.transport->validate(spec); }) ==
-        kTopic + "depth: a channel keeps the latest message only, not 16; remove depth, or use transport: slick");
+        "demo.yaml:9:5: " + kTopic +
+            "depth: a channel keeps the latest message only, not 16; remove depth, or use transport: slick");
   spec.qos.depth = 1;
   CHECK(error_text([&] { bench.transport->validate(spec); }) == "no error");
   spec.qos.durability = Durability::transient_local;
   spec.qos.history = 1;
   CHECK(error_text([&] { bench.transport->validate(spec); }) == "no error");
   spec.qos.history = 2;
+  spec.origins["history"] = {"demo.yaml", 10, 5};
   CHECK(error_text([&] { bench.transport->validate(spec); }) ==
-        kTopic + "history: a channel keeps the latest message only, not 2; set history: 1, or use transport: slick");
+        "demo.yaml:10:5: " + kTopic +
+            "history: a channel keeps the latest message only, not 2; set history: 1, or use transport: slick");
 }
 
 TEST_CASE("a mailbox has one publisher, in one process and among several") {
@@ -135,9 +138,10 @@ TEST_CASE("both topics of a channel have the same max_size, in one process and a
   const auto open = [&] { return bench.transport->open_reader(other_size, bench.context()); };
   SECTION("in one process") {
     const auto writer = bench.writer();
-    CHECK(error_text(open) == "topic '/bench/state': max_size 4096 differs from 64 of topic '/bench/commands' on the "
-                              "same channel '" +
-                                  bench.channel.name() + "'; give both the same");
+    CHECK(error_text(open) ==
+          "topic '/bench/state': max_size 4096 differs from 64 of topic '/bench/commands' on the "
+          "same channel '" +
+              bench.channel.name() + "'; give both the same");
   }
   SECTION("among several") {
     const TopicProcess writer(bench, TopicProcess::Is::writer, Side::master);

@@ -81,6 +81,9 @@ static int exchange(const char* name) {
   CHECK(eshm_write(slave, "Hello from slave #0", 20) == ESHM_SUCCESS);
   CHECK(eshm_read_ex(master, buffer, sizeof buffer, &size, ESHM_TIMEOUT_INFINITE) == ESHM_SUCCESS);
   CHECK(size == 20 && strcmp(buffer, "Hello from slave #0") == 0);
+#ifndef __cplusplus  // where an enumeration holds its own values only
+  CHECK(eshm_set_wakeup_mode(slave, (enum ESHMWakeupMode)2) == ESHM_ERROR_INVALID_PARAM);
+#endif
   CHECK(eshm_destroy(slave) == ESHM_SUCCESS && eshm_destroy(master) == ESHM_SUCCESS);
   return 0;
 }

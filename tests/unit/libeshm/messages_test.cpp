@@ -1,7 +1,6 @@
 #include <signal.h>
 
 #include <chrono>
-#include <cstring>
 #include <thread>
 
 #include <catch2/catch.hpp>
@@ -157,9 +156,6 @@ TEST_CASE("in push mode the reader registers and is woken, in poll mode it does 
   if (!poll) CHECK(eventually(saw_waiters));
   CHECK(write_text(master, "hello") == ESHM_SUCCESS);
   reader.join();
-  int none = 2;
-  std::memcpy(&mode, &none, sizeof none);
-  CHECK(eshm_set_wakeup_mode(slave, mode) == ESHM_ERROR_INVALID_PARAM);
 }
 
 TEST_CASE("a slave that is to end at once says that its master is stale", "[libeshm]") {
@@ -230,7 +226,7 @@ TEST_CASE("a slave that may reconnect waits for the next master", "[libeshm]") {
   first.close();
   CHECK(eventually([&] { return write_text(slave, "x") == ESHM_ERROR_TIMEOUT; }));
   CHECK(try_read(slave) == ESHM_ERROR_TIMEOUT);
-  CHECK(time_of([&] { CHECK(read_text(slave, 60) == "code -10"); }) >= std::chrono::milliseconds{60});
+  CHECK(time_of([&] { CHECK(read_text(slave, 800) == "code -10"); }) >= std::chrono::milliseconds{800});
   const End second(name.config(ESHM_ROLE_MASTER));
   CHECK(write_text(second, "two") == ESHM_SUCCESS);
   CHECK(read_text(slave, kPatience) == "two");

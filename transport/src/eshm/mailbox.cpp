@@ -120,6 +120,15 @@ void MailboxReader::invert_parity(std::uint32_t sequence) noexcept {
   books_.approximate = true;
 }
 
+/// A value just found in progress is looked at once more when it has had the time to complete: only one that is seen
+/// twice is evidence, and of a writer that is faster than we look, or that wakes us, each look would find another.
+std::chrono::nanoseconds MailboxReader::until_next_look(std::chrono::nanoseconds period) const noexcept {
+  if (unrest_.since_ns == 0) return period;
+  const std::int64_t rest_time = rest_time_ns(memory_.max_size);
+  const bool just_found = shm::monotonic_ns() - unrest_.since_ns < rest_time;
+  return just_found ? std::min(period, std::chrono::nanoseconds{rest_time}) : period;
+}
+
 MailboxReader::Sleep MailboxReader::arm() noexcept {
   if (!memory_.wakes || wakes_ == Wakes::no) {
     return {nullptr, 0, poll_period()};
@@ -130,7 +139,7 @@ MailboxReader::Sleep MailboxReader::arm() noexcept {
   if (!armed_) memory_.tail->waiters.fetch_add_seq_cst(1);
   armed_ = true;
   shm::fence_after_seq_cst_rmw();
-  return {&memory_.tail->wake_seq, seen, wakes_ == Wakes::yes ? kLongestPark : 2 * shm::kRestPoll};
+  return {&memory_.tail->wake_seq, seen, until_next_look(wakes_ == Wakes::yes ? kLongestPark : 2 * shm::kRestPoll)};
 }
 
 void MailboxReader::park(shm::Deadline deadline) noexcept {

@@ -48,6 +48,7 @@ RemoteWatch::RemoteWatch(const Header& header, Side side, std::chrono::milliseco
     : header_(&header),
       heartbeat_(side == Side::master ? &header.master_heartbeat : &header.slave_heartbeat),
       alive_(side == Side::master ? &header.master_alive : &header.slave_alive),
+      pid_(side == Side::master ? &header.master_pid : &header.slave_pid),
       lock_(presence_lock(side)),
       threshold_(threshold) {
   last_heartbeat_ = heartbeat_->load_relaxed();
@@ -71,7 +72,9 @@ RemoteState RemoteWatch::look(std::int64_t now_ns, const shm::FileLock& lock) no
     moved_ns_ = now_ns;
     moved_once_ = true;
   }
-  const bool gone = (held_lock_ && !holds) || (!there && (moved_once_ || state_ == RemoteState::stale));
+  const bool handed_over = there && pid_->load_relaxed() == 0;  // the heir takes the lock at its next beat
+  const bool let_go = held_lock_ && !holds && !handed_over;
+  const bool gone = let_go || (!there && (moved_once_ || state_ == RemoteState::stale));
   held_lock_ = holds;
   if (gone) {
     moved_once_ = false;

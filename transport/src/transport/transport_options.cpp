@@ -22,7 +22,7 @@ std::optional<std::uint32_t> OptionReader::file_mode(const std::string& key) con
 
 void OptionReader::refuse(const std::string& key, const std::string& message) const {
   const auto found = spec_.options.find(key);
-  throw ConfigError(found == spec_.options.end() ? Origin{} : found->second.origin,
+  throw ConfigError(found == spec_.options.end() ? spec_.origin(key) : found->second.origin,
                     "topic '" + spec_.name + "': " + key + ": " + message);
 }
 

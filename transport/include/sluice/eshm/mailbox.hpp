@@ -172,7 +172,7 @@ class MailboxReader {
 
   /// How long to wait between two looks where nobody rings.
   [[nodiscard]] std::chrono::nanoseconds poll_period() const noexcept {
-    return shm::poll_period(shm::monotonic_coarse_ns(), traffic_ns_);
+    return until_next_look(shm::poll_period(shm::monotonic_coarse_ns(), traffic_ns_));
   }
 
   /// What an executor sleeps on; see arm.
@@ -207,6 +207,7 @@ class MailboxReader {
   /// Whether the parity that means "in progress" has come to mean "at rest" (hazard H1). Notes how long that lasts.
   SLUICE_EXPORT bool at_rest_after_all(std::uint32_t sequence) noexcept;
   void invert_parity(std::uint32_t sequence) noexcept;
+  [[nodiscard]] SLUICE_EXPORT std::chrono::nanoseconds until_next_look(std::chrono::nanoseconds period) const noexcept;
   SLUICE_EXPORT void deliver(std::uint32_t sequence, std::uint64_t write_count, Message& message) noexcept;
   void learn_whether_the_writer_wakes(std::uint64_t write_count) noexcept;
 

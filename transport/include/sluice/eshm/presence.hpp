@@ -52,6 +52,7 @@ class SLUICE_EXPORT RemoteWatch {
   const Header* header_ = nullptr;
   const shm::SharedAtomic<std::uint64_t>* heartbeat_ = nullptr;
   const shm::SharedAtomic<std::uint32_t>* alive_ = nullptr;
+  const shm::SharedAtomic<std::uint32_t>* pid_ = nullptr;
   shm::ByteRange lock_;
   std::chrono::milliseconds threshold_{};
   std::uint64_t last_heartbeat_ = 0;
