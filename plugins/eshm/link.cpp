@@ -9,13 +9,15 @@
 #include <algorithm>
 #include <exception>
 #include <map>
+#include <thread>
 #include <utility>
 
 namespace sluice::eshm {
 
 namespace {
 
-constexpr int kMostAttempts = 100;
+constexpr std::chrono::seconds kPatience{2};  // for whoever is removing the name
+constexpr std::chrono::milliseconds kPause{1};
 constexpr std::chrono::nanoseconds kNameLook = std::chrono::milliseconds{50};
 constexpr Side kSides[] = {Side::master, Side::slave};
 
@@ -52,7 +54,7 @@ std::shared_ptr<Link> Link::join(const EshmOptions& options) {
 
 Link::Link(const EshmOptions& options) : options_(options), fork_generation_(shm::fork_generation()) {
   try {
-    adopt(attach_or_make());
+    adopt(attach_or_make(kPatience));
   } catch (const Error& error) {
     throw Error("topic '" + options.topic + "': " + error.what());
   }
@@ -67,12 +69,15 @@ Link::~Link() {
   leave_segment();
 }
 
-Segment Link::attach_or_make() const {
-  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+Segment Link::attach_or_make(std::chrono::nanoseconds patience) const {
+  const shm::Deadline deadline = shm::Deadline::after(patience);
+  for (;;) {
     auto segment = attach_segment(options_.request);
     if (!segment) segment = create_segment(options_.request, [](Segment&) {});
     // Who removes a segment holds the use lock alone: what we get then has no name any more, or is about to lose it.
     if (segment && segment->lock.try_lock_shared(kUseLock) && segment->named()) return std::move(*segment);
+    if (deadline.passed()) break;
+    std::this_thread::sleep_for(kPause);
   }
   throw Error(what() + " is created and removed again all the time by somebody else");
 }
@@ -227,7 +232,7 @@ void Link::follow_name(Reports& reports) {
   if (segment_->named()) return;
   const auto old = segment_;
   try {
-    Segment next = attach_or_make();
+    Segment next = attach_or_make({});  // the heartbeat cannot wait; the next look is soon
     for (const Side side : kSides) give_up_office(at(side), side);
     adopt(std::move(next));
   } catch (const std::exception& error) {

@@ -78,7 +78,7 @@ class Link final : private PulseClient {
   };
   using Reports = std::vector<Report>;
 
-  [[nodiscard]] Segment attach_or_make() const;
+  [[nodiscard]] Segment attach_or_make(std::chrono::nanoseconds patience) const;
   void adopt(Segment segment);
   std::chrono::nanoseconds beat(std::int64_t now_ns) noexcept override;
   void beat_side(Side side, std::int64_t now_ns, Reports& reports);

@@ -13,9 +13,11 @@ ALLOWED = subprocess.run([*OWN_PIDS, "true"], capture_output=True).returncode ==
 
 @unittest.skipUnless(ALLOWED, "this machine allows no namespaces to this user")
 class Namespaces(EshmTest):
-    def alone(self, role, *arguments):
+    def alone(self, role):
         """In a PID namespace of its own, where it is process 1."""
-        return self.start(*OWN_PIDS, SLUICE, "eshm", role, self.name, "--rate", "20", "--show", "100", *arguments)
+        process = self.start(*OWN_PIDS, SLUICE, "eshm", role, self.name, "--rate", "20", "--show", "100")
+        self.addCleanup(process.kill)  # unshare passes no other signal on
+        return process
 
     def test_both_sides_have_the_same_pid_and_find_and_miss_each_other(self):
         master = self.alone("master")

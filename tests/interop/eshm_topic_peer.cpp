@@ -168,7 +168,7 @@ int take(sluice::Node& node, const Options& options, const Bounds& bounds) {
     const std::jthread watch([&](const std::stop_token& ended) {
       try {
         while (!ended.stop_requested() && !bounds.stopped() && !(options.count && taker.messages() >= *options.count)) {
-          bounds.nap(std::chrono::milliseconds{5});
+          bounds.nap(std::chrono::milliseconds{50});
         }
       } catch (const queue_peer::TimedOut&) {
         // Said by whoever waits for the node.

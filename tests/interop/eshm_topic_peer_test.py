@@ -87,8 +87,8 @@ class Misfortune(TopicTest):
         self.kill(first)
         self.assertIn(f"the {role} is stale: its heartbeat has stood still for ", taker.hear("liveliness_lost"))
         self.await_that(lambda: self.dump()["m2s" if role == "master" else "s2m"]["sequence"] % 2 == 0)
-        second = self.peer_process(role, version, "--write-count", MESSAGES, "--rate", 1500, "--writer", 2, "--stop-file",
-                                   self.file("peer-stop"))
+        second = self.peer_process(role, version, "--write-count", MESSAGES, "--rate", 1500, "--writer", 2,
+                                   "--stop-file", self.file("peer-stop"))
         self.assertIn(f"the {role} is alive (pid {second.pid}, generation ", taker.hear("liveliness_gained"))
         self.await_last(taker, 2, LAST)
         report = self.end_taker(taker)

@@ -147,7 +147,6 @@ void Campaign::require_aims_for_all_points() {
   }
   const std::vector<std::string> points = source_points();
   for (const std::string& point : points) {
-    if (point.starts_with("eshm.") || point.starts_with("link.")) continue;
     if (aimed.count(point) == 0) fail("no scenario aims at kill point '" + point + "'");
   }
   for (const std::string& point : aimed) {

@@ -47,7 +47,23 @@ class EshmCase {
     if (failed_) (void)::unlink(path_.c_str());
   }
 
-  Outcome run() {
+  Outcome run() { return scenario_.topics ? run_topics() : run_channels(); }
+
+ private:
+  Outcome run_topics() {
+    victim_ = start(plan_, [this] { return visit_topic(place_, kMostVisits, scenario_.replaced); });
+    const bool reached = met_fate();
+    if (reached && fate_ != Fate::kill) victim_->signal(fate_ == Fate::stop_and_kill ? SIGKILL : SIGCONT);
+    shared_.stop_victim.store_release(1);
+    require_end(*victim_, reached && dies() ? 128 + SIGKILL : 0, "the victim");
+    shared_.stop_victim.store_release(0);
+    auto heir = start("", [this] { return visit_topic(place_, 3, false); });
+    require_end(*heir, 0, "the heir");
+    check_nothing_left();
+    return failed_ ? Outcome::failed : reached ? Outcome::reached : Outcome::not_reached;
+  }
+
+  Outcome run_channels() {
     prepare();
     victim_ = start(plan_, [this] { return play_victim(); });
     const bool reached = !failed_ && met_fate();
@@ -65,7 +81,6 @@ class EshmCase {
     return failed_ ? Outcome::failed : reached ? Outcome::reached : Outcome::not_reached;
   }
 
- private:
   [[nodiscard]] bool dies() const { return fate_ == Fate::kill || fate_ == Fate::stop_and_kill; }
 
   void require(bool condition, const std::string& what) {
@@ -240,6 +255,13 @@ const std::vector<EshmScenario>& eshm_scenarios() {
        .victim = Side::slave,
        .partner_visits = true,
        .targets = {{"channel.reattached", 3}, {"mailbox.write.half", 20}}},
+      {.name = "a topic's endpoints come and go",
+       .topics = true,
+       .targets = {{"link.office_left", 3}, {"link.last_out", 3}, {"presence.left", 3}}},
+      {.name = "a topic's endpoints follow the name to a new segment",
+       .topics = true,
+       .replaced = true,
+       .targets = {{"eshm.writer.moved", 3}, {"eshm.reader.moved", 3}}},
   };
   return list;
 }

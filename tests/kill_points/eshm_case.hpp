@@ -22,6 +22,8 @@ struct EshmScenario {
   Found found = Found::nothing;
   bool alone = false;           ///< The partner comes after the victim met its fate.
   bool partner_visits = false;  ///< The partner comes and goes, the victim stays.
+  bool topics = false;          ///< The victim has a topic's writer and reader, and needs no partner,
+  bool replaced = false;        ///< and somebody else replaces its segment.
   std::vector<Target> targets{};
 };
 

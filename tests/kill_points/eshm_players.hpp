@@ -49,4 +49,8 @@ int partner_that_visits(const EshmPlace& place);
 /// A slave that stays while its master comes and goes, until it has read so many messages or is told to stop.
 int follow_master(const EshmPlace& place, std::uint64_t messages);
 
+/// A process with a topic's writer and reader on the channel that comes and goes; so many times at most. `replaced`:
+/// somebody gives the segment's name to another one each time.
+int visit_topic(const EshmPlace& place, int visits, bool replaced);
+
 }  // namespace sluice::kill_points

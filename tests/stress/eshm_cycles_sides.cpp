@@ -109,6 +109,8 @@ int live(const std::string& name, CycleWay way, Cycles& cycles, std::size_t inde
   Life& life = cycles.lives[index];
   life.began.store_release(now());
   Channel channel(name, options_for(way == CycleWay::slave ? Role::slave : Role::master));
+  // What is written before the survivor has opened its side is not in its books.
+  if (!test::eventually([&] { return is_set(cycles.survivor_open); }, std::chrono::seconds{60})) return 1;
   std::mt19937_64 random(index);
   Checked reader(channel, cycles);
   for (std::uint64_t number = 0; !is_set(cycles.stop_life);) {

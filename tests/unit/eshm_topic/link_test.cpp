@@ -176,3 +176,16 @@ TEST_CASE("a forked child that drops its parent's endpoints changes nothing for 
   REQUIRE(send(*writer, "still here") == PublishResult::ok);
   CHECK(receive(*reader) == "still here");
 }
+
+TEST_CASE("who comes while the name is being removed waits for that") {
+  ChannelBench bench;
+  eshm::Segment removed = replace_segment(bench);
+  REQUIRE(removed.lock.try_lock_exclusive(eshm::kUseLock));
+  const std::jthread remover([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});  // as one that is not scheduled
+    ::unlink(removed.path.c_str());
+  });
+  const auto reader = bench.reader();
+  CHECK_FALSE(removed.named());
+  CHECK(bench.look().inode != removed.inode);
+}
