@@ -15,9 +15,12 @@ ALLOWED = subprocess.run([*OWN_PIDS, "true"], capture_output=True).returncode ==
 class Namespaces(EshmTest):
     def alone(self, role):
         """In a PID namespace of its own, where it is process 1."""
-        process = self.start(*OWN_PIDS, SLUICE, "eshm", role, self.name, "--rate", "20", "--show", "100")
-        self.addCleanup(process.kill)  # unshare passes no other signal on
-        return process
+        return self.start(*OWN_PIDS, SLUICE, "eshm", role, self.name, "--rate", "20", "--show", "100")
+
+    def tearDown(self):
+        for process in self.started:
+            process.kill()  # unshare passes no other signal on
+        super().tearDown()
 
     def test_both_sides_have_the_same_pid_and_find_and_miss_each_other(self):
         master = self.alone("master")
