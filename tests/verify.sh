@@ -117,8 +117,8 @@ queue_interop() {
   SLUICE_QUEUE_SEED=3 SLUICE_QUEUE_MESSAGES=200000 /usr/bin/python3 -B tests/interop/queue_stress_test.py Laps Deaths
 }
 
-# Inputs that nobody thought of: SLUICE_FUZZ_SECONDS for each fuzzer, together twelve and a half minutes. A finding ends it, and is
-# left in build/fuzz/findings; inputs that reach something new are kept in build/fuzz/corpus.
+# Inputs that nobody thought of: SLUICE_FUZZ_SECONDS for each fuzzer, together twelve and a half minutes. A finding ends
+# it, and is left in build/fuzz/findings; inputs that reach something new are kept in build/fuzz/corpus.
 fuzz() {
   local seconds=${SLUICE_FUZZ_SECONDS:-150} name corpus
   local -x ASAN_OPTIONS=external_symbolizer_path=/usr/bin/addr2line

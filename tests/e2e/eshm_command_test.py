@@ -199,23 +199,21 @@ class Cleaning(EshmTest):
 class Mistakes(EshmTest):
     def test_they_are_named(self):
         self.path.write_bytes((GOLDEN / "eshm-v2-cpp-hello.bin").read_bytes())
+        absent = f"there is no channel '{self.name}x' ('{self.path}x' does not exist); did you mean '{self.name}'?"
         for arguments, message in (
                 (["mastr", "x"], "there is no command 'sluice eshm mastr'; did you mean 'master'?"),
                 (["bench", "ecko"], "there is no command 'sluice eshm bench ecko'; did you mean 'echo'?"),
-                (["info", self.name + "x"], f"there is no channel '{self.name}x' ('{self.path}x' does not exist); did you "
-                                            f"mean '{self.name}'?"),
-                (["clean", self.name + "x"], f"there is no channel '{self.name}x' ('{self.path}x' does not exist); did "
-                                             f"you mean '{self.name}'?"),
+                (["info", self.name + "x"], absent), (["clean", self.name + "x"], absent),
                 (["master", ""], "a channel needs a name"),
                 (["master", "x", "--mode", "9"], "--mode must be rights in octal such as 0600 or 0666, not '9'"),
                 (["master", "x", "--mode", "1777"], "--mode must be rights in octal such as 0600 or 0666, not '1777'"),
                 (["master", "x", "--size", "5000"], "--size 5000 is more than the channel's --max-size, 4096"),
                 (["master", self.name + "-y", "--max-size", "16"],
                  "a message of 21 bytes does not fit: max_size is 16; give both sides a larger --max-size"),
-                (["master", "x", "--max-size", "3q"], "size '3q' has the unknown unit 'q'; accepted is a number with B, "
-                                                      "kB, KB, MB, GB, KiB, MiB or GiB, such as 64KiB"),
-                (["slave", "x", "--stale-after", "5"], "duration '5' has no unit; accepted is a number with ns, us, ms, "
-                                                       "s, min or h, such as 100ms"),
+                (["master", "x", "--max-size", "3q"], "size '3q' has the unknown unit 'q'; accepted is a number with "
+                                                      "B, kB, KB, MB, GB, KiB, MiB or GiB, such as 64KiB"),
+                (["slave", "x", "--stale-after", "5"],
+                 "duration '5' has no unit; accepted is a number with ns, us, ms, s, min or h, such as 100ms"),
                 (["slave", "x", "--stale-after", "0"], "channel 'x': a stale threshold of 0 ms is none; give at least "
                                                        "1 ms"),
                 (["bench", "drive", "x", "--size", "0"], "--size must be 1 to the channel's --max-size (4096), not 0")):
@@ -226,7 +224,8 @@ class Mistakes(EshmTest):
     def test_wrong_and_missing_flags(self):
         for arguments, message in (([], "A subcommand is required"), (["bench"], "A subcommand is required"),
                                    (["master"], "NAME is required"), (["info"], "NAME is required"),
-                                   (["master", "x", "--wrong"], "--wrong"), (["slave", "x", "--mode", "0600"], "--mode"),
+                                   (["master", "x", "--wrong"], "--wrong"),
+                                   (["slave", "x", "--mode", "0600"], "--mode"),
                                    (["master", "x", "--reconnects", "1"], "--reconnects"),
                                    (["master", "x", "--protocol", "4"], "--protocol: 4 not in {2,3}"),
                                    (["master", "x", "--rate", "-1"], "--rate"), (["master", "x", "--count", "a"], "a"),

@@ -72,7 +72,8 @@ class Demo(EshmTest):
         for message, shown in ((b"caf\xc3\xa9\0\0", r"(7 bytes): café"),
                                (b"\x1b[2J\xff\n\\\xc2\x9b\0end", r"(13 bytes): \x1b[2J\xff\x0a\\\xc2\x9b\x00end"),
                                (b"", "(0 bytes): "),
-                               (b"Hello from Python master #0", "(27 bytes): Hello from Python master #0"), (b"x" * 300, "(300 bytes): " + "x" * 256 + "...")):
+                               (b"Hello from Python master #0", "(27 bytes): Hello from Python master #0"),
+                               (b"x" * 300, "(300 bytes): " + "x" * 256 + "...")):
             master.write(message)
             self.assertEqual(self.line(slave, r"\[SLAVE\] Received (.*)$")[1], shown)
 
@@ -126,7 +127,8 @@ class Roles(EshmTest):
         slave = self.eshm("slave", self.name)
         self.line(slave, r"\[SLAVE\] Received")
         for role, first in (("master", master), ("slave", slave)):
-            self.assertIn(f"has a living {role} already (pid {first.pid}); there can be one", self.refused(role, self.name))
+            self.assertIn(f"has a living {role} already (pid {first.pid}); there can be one",
+                          self.refused(role, self.name))
         self.assertIn("give both sides the same", self.refused("slave", self.name, "--max-size", "8KiB"))
 
     def test_auto_becomes_what_is_missing(self):
@@ -209,7 +211,7 @@ class BesideThePeer(EshmTest):
             found = self.line(slave, r"\[SLAVE\] Received \((\d+) bytes\): Hello from Python master #(\d+)$")
             self.assertEqual(int(found[1]), 27 + len(found[2]))
             self.line(slave, r"\[SLAVE\] Sent: ACK from slave #0$")
-            self.line(master, r'{"event": "received", "size": 17, "text": "ACK from slave #\d"}')
+            self.line(master, r'{"event": "received", "size": 18, "text": "ACK from slave #\d"}')
             self.line(slave, r"\[SLAVE\] Remote endpoint gone: the master ended$")
             self.end(slave, signal.SIGINT)
 
@@ -244,7 +246,8 @@ class Bench(EshmTest):
         self.peer("echo", "slave", self.name, "--version", "3")
         self.assertRegex(self.ends(drive),
                          r"10 round trips of 64 bytes in [\d.]+ s: \d+ a second, 0 mismatches, \d+ sent again\n"
-                         r" +p50 +p99 +p99\.9 +max\nwhole round trip( +[\d.]+ us){4}\nhalf a round trip( +[\d.]+ us){4}\n$")
+                         r" +p50 +p99 +p99\.9 +max\nwhole round trip( +[\d.]+ us){4}\n"
+                         r"half a round trip( +[\d.]+ us){4}\n$")
 
     def spoiled_echo(self, spoil):
         """An echo of the peer's in this process; `spoil` makes of a message what is sent back, or nothing."""
@@ -285,7 +288,8 @@ class Bench(EshmTest):
         self.assertIn("waiting", drive.stderr.readline())
         echo = self.eshm("bench", "echo", self.name)
         self.line(echo, r"\[SLAVE\] Remote connected")
-        wait_until(lambda: json.loads(self.answer("info", self.name, "--json"))["slave_to_master"]["writes"] > 0, "echo")
+        wait_until(lambda: json.loads(self.answer("info", self.name, "--json"))["slave_to_master"]["writes"] > 0,
+                   "an echo")
         drive.send_signal(signal.SIGINT)
         found = json.loads(drive.stdout.read())
         self.assertEqual((drive.wait(), found["mismatches"]), (0, 0))

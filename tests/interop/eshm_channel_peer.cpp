@@ -17,9 +17,10 @@
 #include <thread>
 #include <vector>
 
-#include <message.hpp>
 #include <sluice/eshm/channel.hpp>
 #include <sluice/shm/deadline.hpp>
+
+#include "interop/eshm_peer/message.hpp"
 
 namespace {
 

@@ -27,20 +27,19 @@ void add_end(CLI::App& app, EshmEnd& end) {
   app.add_option("--group", end.group, "Group of a new segment");
 }
 
-void add_talk(CLI::App& eshm, const char* name, eshm::Role role, const char* description, Command& command) {
+void add_talk(CLI::App& talk, eshm::Role role, Command& command) {
   auto options = std::make_shared<EshmTalkOptions>();
   options->end.role = role;
-  auto* talk = eshm.add_subcommand(name, description);
-  add_end(*talk, options->end);
-  talk->add_option("-r,--rate", options->rate,
-                   "Greetings a second; 0: none (default: a master 1000; a slave acknowledges what it receives)")
+  add_end(talk, options->end);
+  talk.add_option("-r,--rate", options->rate,
+                  "Greetings a second; 0: none (default: a master 1000; a slave acknowledges what it receives)")
       ->check(CLI::Range(0.0, 1e6));
-  talk->add_option("--size", options->size, "Pad messages with NULs to so many bytes");
-  talk->add_option("-n,--count", options->count, "Stop when so many are sent (default: at Ctrl-C)");
-  talk->add_option("--duration", options->duration, "Stop after this time, such as 10s");
-  talk->add_option("--stats-every", options->stats_every, "Messages between two statistics; 0: none (default: 1000)");
-  talk->add_option("--show", options->show, "Print so many messages a second and direction (default: 10)");
-  talk->callback([options, &command] { command = [options] { return eshm_talk(*options); }; });
+  talk.add_option("--size", options->size, "Pad messages with NULs to so many bytes");
+  talk.add_option("-n,--count", options->count, "Stop when so many are sent (default: at Ctrl-C)");
+  talk.add_option("--duration", options->duration, "Stop after this time, such as 10s");
+  talk.add_option("--stats-every", options->stats_every, "Messages between two statistics; 0: none (default: 1000)");
+  talk.add_option("--show", options->show, "Print so many messages a second and direction (default: 10)");
+  talk.callback([options, &command] { command = [options] { return eshm_talk(*options); }; });
 }
 
 void add_bench(CLI::App& eshm, Common& common, Command& command) {
@@ -93,10 +92,11 @@ void add_looking(CLI::App& eshm, Common& common, Command& command) {
 
 void add_eshm(CLI::App& app, Common& common, Command& command) {
   auto* eshm = app.add_subcommand("eshm", "ESHM channels of any program")->require_subcommand(1);
-  add_talk(*eshm, "master", eshm::Role::master, "Make a channel, or take a dead master's over, and send greetings",
-           command);
-  add_talk(*eshm, "slave", eshm::Role::slave, "Wait for a master, print what it sends and acknowledge it", command);
-  add_talk(*eshm, "auto", eshm::Role::automatic, "Slave of a living master, master otherwise", command);
+  add_talk(*eshm->add_subcommand("master", "Make a channel, or take a dead master's over, and send greetings"),
+           eshm::Role::master, command);
+  add_talk(*eshm->add_subcommand("slave", "Wait for a master, print what it sends and acknowledge it"),
+           eshm::Role::slave, command);
+  add_talk(*eshm->add_subcommand("auto", "Slave of a living master, master otherwise"), eshm::Role::automatic, command);
   add_bench(*eshm, common, command);
   add_looking(*eshm, common, command);
 }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -29,8 +30,11 @@ struct Verdict {
 };
 
 std::string user_name(std::uint32_t uid) {
-  const passwd* entry = ::getpwuid(uid);
-  return entry != nullptr ? entry->pw_name : "user " + std::to_string(uid);
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(16384);
+  const bool known = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+  return known ? entry.pw_name : "user " + std::to_string(uid);
 }
 
 /// Who is there, as the kernel and the heartbeat say; empty: nobody.

@@ -33,7 +33,7 @@ TEST_CASE("a mailbox delivers each message once, and counts what was replaced un
 }
 
 TEST_CASE("a message may be empty, and as long as the mailbox") {
-  const std::size_t max_size = GENERATE(0, 1, 7, 8, 9, 100, 4096);
+  const std::size_t max_size = GENERATE(0U, 1U, 7U, 8U, 9U, 100U, 4096U);
   OwnMailbox mailbox(max_size);
   TextReader reader(mailbox);
   mailbox.write("");
@@ -225,6 +225,21 @@ TEST_CASE("a parked reader is woken by the write") {
   writer.join();
   CHECK(announced);
   CHECK(mailbox.tail().waiters.load_relaxed() == 0);
+}
+
+TEST_CASE("a write rings for whoever sleeps") {
+  OwnMailbox mailbox;
+  TextReader reader(mailbox);
+  std::thread writer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});  // into the sleep; rung before it would prove nothing
+    mailbox.write("wake up");
+  });
+  const MailboxReader::Sleep sleep = reader.reader.arm();
+  const auto watchdog = shm::Deadline::after(std::chrono::seconds{30});
+  if (!reader.reader.ready()) shm::futex_wait(*sleep.word, sleep.expected, watchdog);
+  CHECK_FALSE(watchdog.passed());  // rung, and not timed out
+  CHECK(reader.take() == Found::message);
+  writer.join();
 }
 
 TEST_CASE("a writer of protocol 2 in a segment of protocol 3 is found out, and looked for instead of slept on") {

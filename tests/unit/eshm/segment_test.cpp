@@ -65,7 +65,7 @@ TEST_CASE("a channel's file is named as the original names it") {
 }
 
 TEST_CASE("a segment has the format's size and header for every max_size") {
-  const std::size_t max_size = GENERATE(0, 1, 7, 8, 63, 64, 65, 100, 4095, 4096, 4097, 8192, 1 << 20);
+  const std::size_t max_size = GENERATE(0U, 1U, 7U, 8U, 63U, 64U, 65U, 100U, 4095U, 4096U, 4097U, 8192U, 1U << 20U);
   const Protocol protocol = GENERATE(Protocol::v2, Protocol::v3);
   const ChannelName name;
   SegmentRequest request = request_for(name, max_size);
@@ -220,7 +220,7 @@ TEST_CASE("an attaching program waits for a creator that is slower") {
 TEST_CASE("a size says for which messages a segment was made") {
   CHECK(max_sizes_of(8576).text() == "4089 to 4152");
   CHECK(max_sizes_of(segment_bytes(0)).least == 0);
-  for (const std::uint64_t wrong : {0, 127, 128, 129, 383, 8575, 8577, 8600}) CHECK(max_sizes_of(wrong).most == 0);
+  for (const std::uint64_t wrong : {0U, 127U, 128U, 129U, 383U, 8575U, 8577U, 8600U}) CHECK(max_sizes_of(wrong).most == 0);
   for (std::uint64_t size = 0; size < 3000; ++size) {
     const MaxSizes sizes = max_sizes_of(segment_bytes(size));
     REQUIRE((sizes.least <= size && size <= sizes.most));

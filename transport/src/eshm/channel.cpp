@@ -85,12 +85,10 @@ ReadResult Channel::Impl::read(std::span<std::byte> buffer, std::chrono::nanosec
       renew_reading();
       continue;
     }
-    const RemoteState state = remote.load(std::memory_order_acquire);
-    if (options_.on_disconnect == OnDisconnect::immediately &&
-        (state == RemoteState::stale || state == RemoteState::dead)) {
+    // These are looked at after the mailbox, so it is looked at once more: what came before the end is taken.
+    if (options_.on_disconnect == OnDisconnect::immediately && !remote_alive() && !reader_.ready()) {
       return {ReadStatus::stale, 0, 0};
     }
-    // The state is older than the look: what came before the end was taken.
     if (connection.load(std::memory_order_acquire) == Connection::gave_up && !reader_.ready()) {
       return {ReadStatus::gave_up, 0, 0};
     }

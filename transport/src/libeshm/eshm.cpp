@@ -67,18 +67,12 @@ bool lock_until(std::unique_lock<std::timed_mutex>& lock, const Deadline& deadli
   return lock.try_lock_until(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline.ns())));
 }
 
-/// In the original a side that never came is stale as well, once the threshold has passed.
-bool ended(const ESHMHandle& handle) noexcept { return handle.ends_at_once && !handle.channel->remote_alive(); }
-
 /// The rest of a read that found nothing at its first look. The caller holds `reading`.
 ReadResult wait_for_message(const ESHMHandle& handle, std::span<std::byte> buffer, const Deadline& deadline) noexcept {
   for (;;) {
-    const bool last_look = ended(handle);
     const auto left = std::chrono::nanoseconds(deadline.ns() - sluice::shm::monotonic_ns());
-    const auto slice = last_look ? std::chrono::nanoseconds{0} : std::min(left, kSlice);
-    const ReadResult result = handle.channel->read(buffer, slice);
+    const ReadResult result = handle.channel->read(buffer, std::min(left, kSlice));
     if (result.status != ReadStatus::nothing) return result;
-    if (last_look) return {ReadStatus::stale, 0, 0};
     if (deadline.passed() || handle.closing.load(std::memory_order_relaxed)) return result;
   }
 }
@@ -106,7 +100,7 @@ int read(ESHMHandle& handle, std::span<std::byte> buffer, std::size_t& bytes_rea
   }
   if (!handle.channel || handle.closing.load(std::memory_order_relaxed)) return ESHM_ERROR_NOT_INITIALIZED;
   ReadResult result = handle.channel->try_read(buffer);
-  if (result.status == ReadStatus::nothing && (timeout_ms != 0 || ended(handle))) {
+  if (result.status == ReadStatus::nothing && timeout_ms != 0) {
     result = wait_for_message(handle, buffer, deadline ? *deadline : deadline_of(timeout_ms));
   }
   if (result.status == ReadStatus::ok) bytes_read = result.size;

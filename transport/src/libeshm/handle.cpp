@@ -27,17 +27,16 @@ struct Retired {
   }
 };
 
-ESHMHandle* handle_for(std::unique_ptr<eshm::Channel> channel, bool ends_at_once) {
+ESHMHandle* handle_for(std::unique_ptr<eshm::Channel> channel) {
   Retired& retired = Retired::instance();
   const std::lock_guard lock(retired.mutex);
   if (retired.handles.size() < kMostRetired) {
-    return new ESHMHandle{{}, {}, {}, std::move(channel), false, ends_at_once, shm::fork_generation()};
+    return new ESHMHandle{{}, {}, {}, std::move(channel), false, shm::fork_generation()};
   }
   ESHMHandle* const handle = retired.handles.front();
   retired.handles.pop_front();
   const std::scoped_lock all(handle->reading, handle->writing, handle->asking);
   handle->channel = std::move(channel);
-  handle->ends_at_once = ends_at_once;
   handle->fork_generation = shm::fork_generation();
   handle->closing = false;
   return handle;
@@ -92,8 +91,7 @@ ESHMHandle* open_handle(const ESHMConfig* config) {
   if (config == nullptr) throw Error("eshm_init needs a configuration, not NULL");
   if (config->shm_name == nullptr) throw Error("eshm_init needs a shm_name, not NULL");
   const eshm::ChannelOptions options = options_of(*config);
-  return handle_for(std::make_unique<eshm::Channel>(config->shm_name, options),
-                    options.on_disconnect == eshm::OnDisconnect::immediately);
+  return handle_for(std::make_unique<eshm::Channel>(config->shm_name, options));
 }
 
 bool close_handle(ESHMHandle& handle) {

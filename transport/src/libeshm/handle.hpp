@@ -28,7 +28,6 @@ struct ESHMHandle {
 
   std::unique_ptr<sluice::eshm::Channel> channel;  ///< Null: destroyed.
   std::atomic<bool> closing{false};                ///< A read that waits should end.
-  bool ends_at_once = false;                       ///< ESHM_DISCONNECT_IMMEDIATELY.
   std::atomic<std::uint32_t> fork_generation{0};   ///< Of the process that opened it.
 };
 
