@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import unittest
 
 from eshm_command_support import GOLDEN, PEER, EshmTest
 from eshm_peer import EshmPeer
-from support import PATIENCE, SLUICE
+from support import PATIENCE, SLUICE, wait_until
 
 ONCE = ("--rate", "0.001")
 LONG_AGO = 1_000_000_000
@@ -27,6 +28,10 @@ class Looking(EshmTest):
     def listed(self):
         return {row["name"]: row for row in json.loads(self.answer("list", "--json"))}
 
+    def state_becomes(self, side, state):
+        """On a busy machine one look may not be conclusive."""
+        wait_until(lambda: self.listed()[self.name][side]["state"] == state, f"{side} {state}")
+
     def text_row(self):
         (row,) = [line for line in self.answer("list").splitlines() if line.startswith(self.name + " ")]
         return row.split()
@@ -34,6 +39,7 @@ class Looking(EshmTest):
     def test_who_is_there_of_our_programs(self):
         master = self.eshm("master", self.name, *ONCE)
         self.line(master, r"\[MASTER\] Sent")
+        self.state_becomes("master", "alive")
         row = self.listed()[self.name]
         self.assertEqual((row["master"]["state"], row["master"]["pid"], row["master"]["origin"], row["slave"]["state"],
                           row["generation"], row["protocol"], row["bytes"], row["stale_threshold_ms"]),
@@ -42,31 +48,36 @@ class Looking(EshmTest):
         self.assertEqual((row["master_to_slave"]["writes"], row["master_to_slave"]["data_size"]), (1, 21))
         slave = self.eshm("slave", self.name)
         self.line(slave, r"\[SLAVE\] Initialized")
-        self.assertEqual(self.text_row()[7:13], ["1", "alive", str(master.pid), "(ours)", "alive", str(slave.pid)])
+        wait_until(lambda: self.text_row()[7:13] == ["1", "alive", str(master.pid), "(ours)", "alive", str(slave.pid)],
+                   "both alive")
         master.kill()
         master.wait()
-        self.assertEqual(self.listed()[self.name]["master"]["state"], "stale")
+        self.state_becomes("master", "stale")
         self.end(slave, signal.SIGINT)
         self.assertEqual(self.listed()[self.name]["slave"]["state"], "dead")
 
     def test_who_is_there_of_other_programs(self):
         master = EshmPeer(self.name, "master", version="2")
         self.addCleanup(master.close)
+        self.state_becomes("master", "alive")
         before = self.listed()[self.name]
         self.assertEqual((before["protocol"], before["master"]["state"], before["master"]["origin"]),
                          (2, "alive", "foreign"))
         self.assertGreater(self.listed()[self.name]["master"]["heartbeat"], before["master"]["heartbeat"])
-        self.assertIn(f"master:          alive {os.getpid()} (foreign), heartbeat ", self.answer("info", self.name))
+        line = f"master:          alive {os.getpid()} (foreign), heartbeat "
+        wait_until(lambda: line in self.answer("info", self.name), line)
 
     def test_a_death_inside_a_write_is_marked(self):
         self.path.write_bytes((GOLDEN / "eshm-v2-cpp-odd-master-killed.bin").read_bytes())
         content = self.path.read_bytes()
+        self.state_becomes("master", "stale")
         row = self.listed()[self.name]
         self.assertEqual((row["master_to_slave"]["odd"], row["slave_to_master"]["odd"]), (True, False))
         self.assertIn(" odd", " ".join(self.text_row()))
         text = self.answer("info", self.name)
         self.assertIn("(odd: inside a write, or its writer died there)", text)
-        self.assertRegex(text, r"master: +stale \d+, heartbeat \d+ ms, which stood still for the \d+ ms of this look\n")
+        stale = r"master: +stale \d+, heartbeat \d+ ms, which stood still for the \d+ ms of this look\n"
+        wait_until(lambda: re.search(stale, self.answer("info", self.name)), stale)
         self.assertEqual(self.path.read_bytes(), content, "looking changes nothing")
 
     def test_what_is_no_channel_has_a_problem(self):

@@ -21,8 +21,9 @@ using eshm::SideInfo;
 
 std::string name_of(const ChannelInfo& info) { return info.path.substr(eshm::segment_path("x").size() - 1); }
 
+/// Unknown with a pid: a machine too busy for the look to be conclusive.
 const char* state_of(const SideInfo& side) {
-  return side.state == RemoteState::unknown ? "never" : eshm::name_of(side.state);
+  return side.state == RemoteState::unknown && side.pid == 0 ? "never" : eshm::name_of(side.state);
 }
 
 /// Only of the living it can be told.

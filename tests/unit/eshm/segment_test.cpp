@@ -220,7 +220,8 @@ TEST_CASE("an attaching program waits for a creator that is slower") {
 TEST_CASE("a size says for which messages a segment was made") {
   CHECK(max_sizes_of(8576).text() == "4089 to 4152");
   CHECK(max_sizes_of(segment_bytes(0)).least == 0);
-  for (const std::uint64_t wrong : {0U, 127U, 128U, 129U, 383U, 8575U, 8577U, 8600U}) CHECK(max_sizes_of(wrong).most == 0);
+  for (const std::uint64_t wrong : {0U, 127U, 128U, 129U, 383U, 8575U, 8577U, 8600U})
+    CHECK(max_sizes_of(wrong).most == 0);
   for (std::uint64_t size = 0; size < 3000; ++size) {
     const MaxSizes sizes = max_sizes_of(segment_bytes(size));
     REQUIRE((sizes.least <= size && size <= sizes.most));
