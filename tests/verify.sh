@@ -106,6 +106,17 @@ kill_points() {
   done
 }
 
+# Processes of topics on channels, killed at random, with several seeds.
+eshm_topics() {
+  local seed
+  local -x SLUICE_ESHM_TOPIC_KILLS=200
+  local -x SLUICE_ESHM_TOPIC_PEER=$PWD/build/release/tests/eshm_topic_peer
+  local -x ESHM_PEER_LIBRARY=$PWD/build/release/tests/libeshm_peer_atomics.so
+  for seed in 2 3 4 5; do
+    SLUICE_ESHM_TOPIC_SEED=$seed /usr/bin/python3 -B tests/interop/eshm_topic_deaths_test.py
+  done
+}
+
 # The queue beside the independent peer: the matrix with more messages; ten million without a lap in 25 rounds, each
 # with another creator, other versions and elements; four million that lap their readers.
 queue_interop() {
@@ -135,7 +146,7 @@ fuzz() {
   done
 }
 
-readonly all=(million crashes eshm_cycles queue_interop fuzz kill_points demo_kills repeat no_network static_plugins
+readonly all=(million crashes eshm_cycles eshm_topics queue_interop fuzz kill_points demo_kills repeat no_network static_plugins
   outer_project clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do

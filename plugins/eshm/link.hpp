@@ -45,7 +45,9 @@ class Link final : private PulseClient {
   [[nodiscard]] static std::shared_ptr<Link> join(const EshmOptions& options);
 
   explicit Link(const EshmOptions& options);
-  ~Link();
+  ~Link() override;
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
 
   /// `member` sits on its side from now on, and stays where it is until `leave`.
   void enter(const Member& member);

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <sluice/copy_buffers.hpp>
 #include <sluice/slick/shared_cursor.hpp>
 #include <sluice/slick/untyped_queue.hpp>
 #include <sluice/transport.hpp>
 
-#include <sluice/copy_buffers.hpp>
 #include "slick/raw_companion.hpp"
 #include "slick/raw_poller.hpp"
 #include "slick/reader_place.hpp"

@@ -2,9 +2,9 @@
 
 #include <atomic>
 
+#include <sluice/copy_buffers.hpp>
 #include <sluice/transport.hpp>
 
-#include <sluice/copy_buffers.hpp>
 #include "slick/raw_companion.hpp"
 #include "slick/raw_poller.hpp"
 #include "slick/reader_place.hpp"

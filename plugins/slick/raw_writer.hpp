@@ -2,11 +2,11 @@
 
 #include <optional>
 
+#include <sluice/loan_buffers.hpp>
 #include <sluice/transport.hpp>
 
 #include "slick/back_pressure.hpp"
 #include "slick/entries.hpp"
-#include <sluice/loan_buffers.hpp>
 #include "slick/raw_companion.hpp"
 
 namespace sluice::slick {

@@ -2,9 +2,9 @@
 
 #include <vector>
 
+#include <sluice/copy_buffers.hpp>
 #include <sluice/transport.hpp>
 
-#include <sluice/copy_buffers.hpp>
 #include "slick/reader_place.hpp"
 #include "slick/topic_file.hpp"
 

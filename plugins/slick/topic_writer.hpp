@@ -5,11 +5,11 @@
 #include <optional>
 #include <vector>
 
+#include <sluice/loan_buffers.hpp>
 #include <sluice/transport.hpp>
 
 #include "slick/back_pressure.hpp"
 #include "slick/entries.hpp"
-#include <sluice/loan_buffers.hpp>
 #include "slick/topic_file.hpp"
 
 namespace sluice::slick {

@@ -114,7 +114,8 @@ class CustomPlugin(InstalledTest):
     def test_without_the_plugin_the_transport_is_what_is_missing(self):
         error = self.config_error("topics:\n  /a: {transport: mailbox, slots: 8}\n", plugin=False)
         self.assertTrue(error.startswith("sluice: topics.yaml:2:19: topic '/a': there is no transport 'mailbox' "
-                                         "(usable: eshm, inproc, slick; plugins are searched in SLUICE_PLUGIN_PATH,"), error)
+                                         "(usable: eshm, inproc, slick; plugins are searched in "
+                                         "SLUICE_PLUGIN_PATH,"), error)
 
 
 if STATIC_PLUGINS:

@@ -38,8 +38,8 @@ FOLDERS = {
 }
 PUBLIC_HEADERS = {
     "shm": ("error", "export", "sanitizers"),
-    "transport": ("copy_buffers", "loan_buffers", "message", "plugin", "qos", "topic_spec", "transport", "transport_options", "transport_registry",
-                  "type_name", "units", "detail/quote"),
+    "transport": ("copy_buffers", "loan_buffers", "message", "plugin", "qos", "topic_spec", "transport",
+                  "transport_options", "transport_registry", "type_name", "units", "detail/quote"),
     "topic": ("config", "topic_name", "detail/config_keys", "detail/yaml_document"),
     "control": ("graph",),
     "node": ("executor", "node", "node_options", "publisher", "sluice", "subscription"),

@@ -53,11 +53,14 @@ class ForeignSide {
 
 /// As a master of the original starts that finds no living slave: the name means a new file, whatever was there.
 inline eshm::Segment replace_segment(const ChannelBench& bench) {
-  ::unlink(bench.channel.path().c_str());
   eshm::SegmentRequest request;
   request.name = bench.channel.name();
   request.max_size = bench.max_size;
-  return eshm::create_segment(request, [](eshm::Segment&) {}).value();
+  for (;;) {
+    ::unlink(bench.channel.path().c_str());
+    // Nothing: a Link found no name and made a segment, which is replaced then.
+    if (auto segment = eshm::create_segment(request, [](eshm::Segment&) {})) return std::move(*segment);
+  }
 }
 
 }  // namespace sluice::test

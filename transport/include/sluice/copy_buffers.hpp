@@ -8,8 +8,8 @@
 
 namespace sluice {
 
-/// For plugins: a reader's buffers for messages that it hands out as copies. Allocates only while more are out at once than ever
-/// before, or a message is longer than every one before. Used by the reader's thread.
+/// For plugins: a reader's buffers for messages that it hands out as copies. Allocates only while more are out at once
+/// than ever before, or a message is longer than every one before. Used by the reader's thread.
 class CopyBuffers {
  public:
   /// Memory for a copy of `bytes`, the same one until it is handed out; nullptr: there is no memory.
@@ -30,6 +30,7 @@ class CopyBuffers {
     return handle;
   }
 
+  /// Takes a handle back; its memory is used again.
   void give_back(std::uint64_t handle) noexcept { free_.push_back(handle); }
 
  private:

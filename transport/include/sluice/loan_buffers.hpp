@@ -14,6 +14,7 @@ namespace sluice {
 /// they stay in the cache. Allocates only while more are held at once than ever before. Used by the writer's thread.
 class LoanBuffers {
  public:
+  /// Every loan has `size` bytes.
   explicit LoanBuffers(std::size_t size) : size_(size) {
     buffers_.reserve(kMost);
     free_.reserve(kMost);
@@ -34,6 +35,7 @@ class LoanBuffers {
     return {buffers_[handle].get(), size_, handle};
   }
 
+  /// Takes a loan back; its memory is lent again.
   void give_back(const LoanedBuffer& loan) noexcept { free_.push_back(loan.handle); }
 
  private:

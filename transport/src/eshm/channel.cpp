@@ -11,7 +11,7 @@
 
 namespace sluice::eshm {
 
-Channel::Impl::Impl(const std::string& name, ChannelOptions options, ChannelCallbacks callbacks)
+Channel::Impl::Impl(const std::string& name, const ChannelOptions& options, ChannelCallbacks callbacks)
     : Impl(name, options, std::move(callbacks), arrive(name, options)) {}
 
 Channel::Impl::Impl(const std::string& name, ChannelOptions options, ChannelCallbacks callbacks, Arrival arrival)

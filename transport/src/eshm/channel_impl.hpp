@@ -24,8 +24,10 @@ namespace sluice::eshm {
 ///                                               └──attempts or time used up──▶ gave_up
 class Channel::Impl final : private PulseClient {
  public:
-  Impl(const std::string& name, ChannelOptions options, ChannelCallbacks callbacks);
-  ~Impl();
+  Impl(const std::string& name, const ChannelOptions& options, ChannelCallbacks callbacks);
+  ~Impl() override;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   WriteStatus write(std::span<const std::byte> message) noexcept;
   ReadResult read(std::span<std::byte> buffer, std::chrono::nanoseconds timeout) noexcept;

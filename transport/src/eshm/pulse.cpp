@@ -12,14 +12,15 @@ Pulse::Pulse() : fork_generation_(shm::fork_generation()), thread_(shm::start_se
 
 Pulse::~Pulse() {
   if (fork_generation_ != shm::fork_generation()) {
-    thread_.detach();  // it runs in the parent only
+    thread_.detach();          // it runs in the parent only
+    (void)changed_.release();  // where it waits; to destroy that would mean to wait for it
     return;
   }
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
-  changed_.notify_all();
+  changed_->notify_all();
   thread_.join();
 }
 
@@ -30,13 +31,13 @@ void Pulse::add(PulseClient& client) {
     const std::lock_guard lock(mutex_);
     entries_.push_back({&client, 0});
   }
-  changed_.notify_all();
+  changed_->notify_all();
 }
 
 void Pulse::remove(PulseClient& client) noexcept {
   std::unique_lock lock(mutex_);
   std::erase_if(entries_, [&](const Entry& entry) { return entry.client == &client; });
-  changed_.wait(lock, [&] { return beating_ != &client; });
+  changed_->wait(lock, [&] { return beating_ != &client; });
 }
 
 /// The list may change during each call, so the next one due is looked for anew.
@@ -55,7 +56,7 @@ std::int64_t Pulse::beat_all(std::unique_lock<std::mutex>& lock) {
     for (Entry& entry : entries_) {
       if (entry.client == client) entry.due_ns = now + period.count();
     }
-    changed_.notify_all();
+    changed_->notify_all();
     if (stop_) return INT64_MAX;
   }
 }
@@ -66,9 +67,9 @@ void Pulse::run() {
     const std::int64_t due = beat_all(lock);
     if (stop_) return;
     if (due == INT64_MAX) {
-      changed_.wait(lock);
+      changed_->wait(lock);
     } else {
-      changed_.wait_for(lock, std::chrono::nanoseconds(due - shm::monotonic_ns()));
+      changed_->wait_for(lock, std::chrono::nanoseconds(due - shm::monotonic_ns()));
     }
   }
 }

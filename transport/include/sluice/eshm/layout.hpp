@@ -110,17 +110,4 @@ inline constexpr shm::ByteRange kUseLock{0, 1};
   return {kBase + (writer == Side::master ? 0 : kMost), kMost};
 }
 
-/// The words that one side owns in the header.
-struct SideWords {
-  shm::SharedAtomic<std::uint64_t>& heartbeat;  ///< In milliseconds; readers only ask whether it moves.
-  shm::SharedAtomic<std::uint32_t>& pid;        ///< For people.
-  shm::SharedAtomic<std::uint32_t>& alive;      ///< 0 or 1.
-};
-
-/// The words of `side` in `header`.
-[[nodiscard]] inline SideWords side_words(Header& header, Side side) noexcept {
-  if (side == Side::master) return {header.master_heartbeat, header.master_pid, header.master_alive};
-  return {header.slave_heartbeat, header.slave_pid, header.slave_alive};
-}
-
 }  // namespace sluice::eshm

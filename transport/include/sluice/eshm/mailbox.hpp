@@ -42,6 +42,7 @@ struct MailboxMemory {
 class MailboxWriter {
  public:
   MailboxWriter() = default;
+  /// Of `memory`, which outlives it.
   explicit MailboxWriter(const MailboxMemory& memory) noexcept : memory_(memory) {}
 
   /// Replaces the message; at most max_size bytes, which the caller has checked. Never blocks; one system call if a

@@ -23,7 +23,7 @@ class PulseClient {
   PulseClient() = default;
   PulseClient(const PulseClient&) = delete;
   PulseClient& operator=(const PulseClient&) = delete;
-  ~PulseClient() = default;
+  virtual ~PulseClient() = default;
 };
 
 /// The one thread that beats for all channels of this process. It runs while somebody holds it.
@@ -50,7 +50,8 @@ class SLUICE_EXPORT Pulse {
 
   std::uint32_t fork_generation_;
   std::mutex mutex_;
-  std::condition_variable changed_;  ///< A client came, or a call ended, or the end.
+  /// A client came, or a call ended, or the end.
+  std::unique_ptr<std::condition_variable> changed_ = std::make_unique<std::condition_variable>();
   std::vector<Entry> entries_;
   PulseClient* beating_ = nullptr;  ///< Being called, without the mutex.
   bool stop_ = false;

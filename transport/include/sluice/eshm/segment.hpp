@@ -62,8 +62,7 @@ struct Segment {
 /// Throws Error when all 4096 are taken.
 SLUICE_EXPORT void take_reader_place(shm::FileLock& lock, Side writer);
 
-/// What can be said of the sizes of messages that a segment of `bytes` bytes is for: the largest and the least max_size
-/// whose segments are as long; {0, 0} if there is none.
+/// All the max_size whose segments are equally long: a segment does not say which of them it was made for.
 struct MaxSizes {
   std::size_t least = 0;  ///< In bytes.
   std::size_t most = 0;   ///< In bytes.
@@ -71,6 +70,8 @@ struct MaxSizes {
   /// "4096" or "4089 to 4152".
   [[nodiscard]] SLUICE_EXPORT std::string text() const;
 };
+
+/// Of a segment of `bytes` bytes; {0, 0} if there is none.
 [[nodiscard]] SLUICE_EXPORT MaxSizes max_sizes_of(std::uint64_t bytes) noexcept;
 
 }  // namespace sluice::eshm

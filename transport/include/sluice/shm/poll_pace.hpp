@@ -5,10 +5,16 @@
 
 namespace sluice::shm {
 
-/// How often to look at memory whose writers ring for nobody. Looking twice as often as promised keeps the promise (1
-/// ms within 100 ms of traffic, 10 ms at rest) when the scheduler is late.
+// Looking twice as often as promised keeps the promise (1 ms within 100 ms of traffic, 10 ms at rest) when the scheduler
+// is late.
+
+/// How often to look at memory whose writers ring for nobody, while there is traffic.
 inline constexpr std::chrono::nanoseconds kBusyPoll = std::chrono::microseconds{500};
+
+/// The same, at rest.
 inline constexpr std::chrono::nanoseconds kRestPoll = std::chrono::milliseconds{5};
+
+/// How long after a message there is traffic.
 inline constexpr std::chrono::nanoseconds kBusyFor = std::chrono::milliseconds{100};
 
 /// The time until the next look; times of CLOCK_MONOTONIC.
