@@ -146,8 +146,8 @@ fuzz() {
   done
 }
 
-readonly all=(million crashes eshm_cycles eshm_topics queue_interop fuzz kill_points demo_kills repeat no_network static_plugins
-  outer_project clang aarch64)
+readonly all=(million crashes eshm_cycles eshm_topics queue_interop fuzz kill_points demo_kills repeat no_network
+  static_plugins outer_project clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do
   if ! printf '%s\n' "${all[@]}" | grep -qx "$name"; then

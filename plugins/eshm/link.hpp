@@ -45,7 +45,7 @@ class Link final : private PulseClient {
   [[nodiscard]] static std::shared_ptr<Link> join(const EshmOptions& options);
 
   explicit Link(const EshmOptions& options);
-  ~Link() override;
+  ~Link();
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 

@@ -80,9 +80,9 @@ class Demo(EshmTest):
     def test_padding_rights_protocol_and_sizes_are_as_asked(self):
         umask = os.umask(0o022)
         self.addCleanup(os.umask, umask)
-        for arguments, mode, size, protocol in (((), 0o644, 8576, 3), (("--mode", "0666"), 0o666, 8576, 3),
+        for arguments, mode, size, protocol in (((), 0o600, 8576, 3), (("--mode", "0666"), 0o666, 8576, 3),
                                                 (("--mode", "640", "--protocol", "2"), 0o640, 8576, 2),
-                                                (("--max-size", "8KiB", "--size", "100"), 0o644, 16768, 3)):
+                                                (("--max-size", "8KiB", "--size", "100"), 0o600, 16768, 3)):
             master = self.eshm("master", self.name, *ONCE, *arguments)
             self.line(master, r"\[MASTER\] Sent")
             status = self.path.stat()

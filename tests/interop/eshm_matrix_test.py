@@ -76,8 +76,8 @@ class BothWays(MatrixTest):
         their_role = OTHER[our_role]
         arguments = ("--write-count", MESSAGES, "--rate", 1500, "--sizes", "0:4096", "--read", "--until-idle", 1,
                      "--writer", 7, "--log", log)
-        ours_arguments = ("--write-count", MESSAGES, "--rate", 1500, "--least", 0, "--most", 4096, "--writer", 3, "--read",
-                          "--stop-file", self.stop_file, *options)
+        ours_arguments = ("--write-count", MESSAGES, "--rate", 1500, "--least", 0, "--most", 4096, "--writer", 3,
+                          "--read", "--stop-file", self.stop_file, *options)
         if first == "ours":
             ours = self.ready_ours(our_role, *ours_arguments)
             theirs = self.theirs(their_role, version, *arguments)
@@ -266,8 +266,8 @@ class Places(MatrixTest):
         ours = self.ours("slave", "--read", "--stop-file", stop)
         for life, log in enumerate(logs):
             leave = self.file(f"leave-{self.name}-{life}")
-            theirs = self.theirs("master", version, "--write-count", 40, "--rate", 400, "--writer", life + 1, "--log", log,
-                                 "--stop-file", leave)
+            theirs = self.theirs("master", version, "--write-count", 40, "--rate", 400, "--writer", life + 1,
+                                 "--log", log, "--stop-file", leave)
             self.assertEqual(theirs.ready["taken_over"], life > 0 and not cleanly)
             ours.line("read" if life == 0 else "reconnected")
             if life > 0:

@@ -23,7 +23,7 @@ void add_end(CLI::App& app, EshmEnd& end) {
   if (waits) return;
   app.add_option("--protocol", end.protocol, "Of a new segment: 3 (default) or 2; programs of both accept 3")
       ->check(CLI::IsMember({2, 3}));
-  app.add_option("--mode", end.mode, "Rights of a new segment, octal (default: 0666 without the umask's)");
+  app.add_option("--mode", end.mode, "Rights of a new segment, octal, whatever the umask (default: 0600)");
   app.add_option("--group", end.group, "Group of a new segment");
 }
 

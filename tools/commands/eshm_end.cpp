@@ -9,7 +9,6 @@
 #include <sluice/detail/quote.hpp>
 #include <sluice/error.hpp>
 #include <sluice/eshm/inspect.hpp>
-#include <sluice/shm/access.hpp>
 #include <sluice/units.hpp>
 
 namespace sluice::commands {
@@ -17,7 +16,6 @@ namespace sluice::commands {
 namespace {
 
 constexpr std::chrono::milliseconds kWaitSlice{100};
-constexpr std::uint32_t kOriginalMode = 0666;
 
 volatile sig_atomic_t stop_signal = 0;
 shm::Deadline stop_at = shm::Deadline::never();
@@ -36,8 +34,6 @@ eshm::ChannelOptions channel_options(const EshmEnd& end) {
   options.promote = end.role == eshm::Role::automatic;
   if (!end.max_size.empty()) options.max_size = parse_size(end.max_size);
   options.protocol = eshm::Protocol{end.protocol};
-  // As the original asks the kernel for it, unless somebody says more exactly who may.
-  options.access = shm::umask_access(kOriginalMode);
   if (!end.mode.empty()) options.access.mode = parse_mode(end.mode);
   options.access.group = end.group;
   if (!end.stale_after.empty()) {

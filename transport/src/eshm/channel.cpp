@@ -114,9 +114,17 @@ void Channel::Impl::wait_for_message(std::chrono::nanoseconds at_most) noexcept 
 }
 
 void Channel::Impl::renew_reading() noexcept {
-  const Use old = std::exchange(reading_, {attached(), version_.load(std::memory_order_acquire)});
+  const Use old = reading_;  // mapped until the reader has moved
+  std::uint64_t passed_over = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    reading_ = {attached_, version_.load(std::memory_order_relaxed)};
+    read_version_ = reading_.version;
+    passed_over = std::exchange(passed_over_, 0);
+  }
   // The new segment was made after we began to read, so all that was written there is for us.
   reader_.start(reading_.arrival->segment.mailbox(other(side)), MailboxReader::From::first);
+  reader_.pass_over(passed_over);
   publish_books();
 }
 
@@ -190,8 +198,8 @@ ChannelStats Channel::Impl::stats() {
   return stats;
 }
 
-Channel::Channel(const std::string& name, ChannelOptions options, ChannelCallbacks callbacks)
-    : impl_(std::make_unique<Impl>(name, std::move(options), std::move(callbacks))) {}
+Channel::Channel(const std::string& name, const ChannelOptions& options, ChannelCallbacks callbacks)
+    : impl_(std::make_unique<Impl>(name, options, std::move(callbacks))) {}
 Channel::~Channel() = default;
 Channel::Channel(Channel&&) noexcept = default;
 Channel& Channel::operator=(Channel&&) noexcept = default;

@@ -25,7 +25,7 @@ namespace sluice::eshm {
 class Channel::Impl final : private PulseClient {
  public:
   Impl(const std::string& name, const ChannelOptions& options, ChannelCallbacks callbacks);
-  ~Impl() override;
+  virtual ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
@@ -86,6 +86,8 @@ class Channel::Impl final : private PulseClient {
   std::int64_t next_attempt_ns_ = 0;
   std::uint64_t reconnects_ = 0;
   std::string last_problem_;
+  std::uint64_t read_version_ = 1;    ///< Of the segment that the reading thread uses.
+  std::uint64_t passed_over_ = 0;     ///< Messages in segments that came and went since it looked.
   std::uint64_t seen_inode_ = 0;      ///< Of a new segment whose place for a slave looked taken,
   std::uint64_t seen_heartbeat_ = 0;  ///< and the heartbeat of whoever has it.
   std::uint64_t last_heartbeats_[2] = {0, 0};

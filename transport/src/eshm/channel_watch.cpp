@@ -127,6 +127,11 @@ bool Channel::Impl::try_new_segment() {
                                        [this](Segment& segment) { return judge_at_a_glance(segment); });
     if (!arrival || arrival->segment.header().master_alive.load_acquire() == 0) return false;
     attached_->presence.leave(false);
+    if (read_version_ != version_.load(std::memory_order_relaxed)) {  // nobody read what we are in now
+      MailboxReader unread;
+      unread.start(attached_->segment.mailbox(other(side)), MailboxReader::From::first);
+      passed_over_ += unread.completed();
+    }
     const auto old = std::exchange(attached_, std::make_shared<Arrival>(std::move(*arrival)));
     version_.fetch_add(1, std::memory_order_acq_rel);
     const MailboxMemory mailbox = old->segment.mailbox(other(side));  // in which a reader may sleep

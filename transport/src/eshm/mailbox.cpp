@@ -139,7 +139,7 @@ MailboxReader::Sleep MailboxReader::arm() noexcept {
   if (!armed_) memory_.tail->waiters.fetch_add_seq_cst(1);
   armed_ = true;
   shm::fence_after_seq_cst_rmw();
-  return {&memory_.tail->wake_seq, seen, until_next_look(wakes_ == Wakes::yes ? kLongestPark : 2 * shm::kRestPoll)};
+  return {&memory_.tail->wake_seq, seen, until_next_look(wakes_ == Wakes::yes ? kLongestPark : kRestLook)};
 }
 
 void MailboxReader::park(shm::Deadline deadline) noexcept {

@@ -42,7 +42,7 @@ enum class FirstRead : std::uint8_t {
 /// How readers learn of a message.
 enum class Waiting : std::uint8_t {
   wake,  ///< The writer wakes them; looking now and then covers writers of protocol 2.
-  poll,  ///< They look every half millisecond, every 5 ms after 100 ms without traffic.
+  poll,  ///< They look every half millisecond, every 9 ms after 100 ms without traffic.
 };
 
 /// With ESHM's names and defaults as far as it has them.
@@ -153,7 +153,7 @@ class SLUICE_EXPORT Channel {
   /// Opens /dev/shm/eshm_NAME. Throws Error: the place is taken by a living program, no master came within
   /// attach_timeout, the segment is of another max_size, damaged, or not this user's. Blocks while it waits for a
   /// master, and for up to the stale threshold + 50 ms to tell a dead peer from a living one.
-  explicit Channel(const std::string& name, ChannelOptions options = {}, ChannelCallbacks callbacks = {});
+  explicit Channel(const std::string& name, const ChannelOptions& options = {}, ChannelCallbacks callbacks = {});
   ~Channel();
   Channel(Channel&&) noexcept;
   Channel& operator=(Channel&&) noexcept;

@@ -130,6 +130,12 @@ class MailboxReader {
   /// Begins to read `memory`, which outlives this reader or its next start. The books go on.
   SLUICE_EXPORT void start(const MailboxMemory& memory, From from) noexcept;
 
+  /// Counts writes to a mailbox that was made and replaced between two starts of this reader.
+  void pass_over(std::uint64_t writes) noexcept {
+    completed_ += writes;
+    books_.conflated += writes;
+  }
+
   /// Takes the next message if there is one: `accept(size)` gives the memory to copy to, or nullptr to leave the
   /// message where it is. It may be called more than once. Never blocks.
   template <typename Accept>
@@ -173,7 +179,8 @@ class MailboxReader {
 
   /// How long to wait between two looks where nobody rings.
   [[nodiscard]] std::chrono::nanoseconds poll_period() const noexcept {
-    return until_next_look(shm::poll_period(shm::monotonic_coarse_ns(), traffic_ns_));
+    const bool busy = shm::monotonic_coarse_ns() - traffic_ns_ < shm::kBusyFor.count();
+    return until_next_look(busy ? shm::kBusyPoll : kRestLook);
   }
 
   /// What an executor sleeps on; see arm.
@@ -201,6 +208,10 @@ class MailboxReader {
 
   /// A sleeper looks again after this time: a writer of protocol 2 wakes nobody, also not in a segment of protocol 3.
   static constexpr std::chrono::nanoseconds kLongestPark = std::chrono::milliseconds{50};
+
+  /// How often an idle reader looks where nobody rings: rarer than shm::kRestPoll, because there may be a hundred of
+  /// them in a process, each with a thread of its own to wake.
+  static constexpr std::chrono::nanoseconds kRestLook = std::chrono::milliseconds{9};
 
  private:
   static constexpr int kAttempts = 16;

@@ -23,7 +23,7 @@ class PulseClient {
   PulseClient() = default;
   PulseClient(const PulseClient&) = delete;
   PulseClient& operator=(const PulseClient&) = delete;
-  virtual ~PulseClient() = default;
+  ~PulseClient() = default;
 };
 
 /// The one thread that beats for all channels of this process. It runs while somebody holds it.

@@ -5,8 +5,8 @@
 
 namespace sluice::shm {
 
-// Looking twice as often as promised keeps the promise (1 ms within 100 ms of traffic, 10 ms at rest) when the scheduler
-// is late.
+// Looking twice as often as promised keeps the promise (1 ms within 100 ms of traffic, 10 ms at rest) when the
+// scheduler is late.
 
 /// How often to look at memory whose writers ring for nobody, while there is traffic.
 inline constexpr std::chrono::nanoseconds kBusyPoll = std::chrono::microseconds{500};
