@@ -34,7 +34,7 @@ std::chrono::milliseconds parse_stale_after(const OptionReader& reader, std::chr
 void refuse_queues(const OptionReader& reader, const TopicSpec& spec) {
   if (spec.origins.count("depth") != 0 && spec.qos.depth != 1) {
     reader.refuse("depth", "a channel keeps the latest message only, not " + std::to_string(spec.qos.depth) +
-                               "; remove depth, or use transport: slick");
+                               "; write depth: 1 for this topic, or use transport: slick");
   }
   if (spec.qos.durability == Durability::transient_local && spec.qos.history > 1) {
     reader.refuse("history", "a channel keeps the latest message only, not " + std::to_string(spec.qos.history) +

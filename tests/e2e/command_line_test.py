@@ -45,7 +45,7 @@ class WrongUse(DomainTest):
 class ConfigCommands(DomainTest):
     def test_check_says_ok(self):
         result = self.sluice("config", "check", str(SOURCE / "config" / "defaults.yaml"))
-        self.assertEqual((result.returncode, result.stdout), (0, "ok: 3 topics, 1 wildcard\n"))
+        self.assertEqual((result.returncode, result.stdout), (0, "ok: 4 topics, 1 wildcard\n"))
 
     def test_check_names_place_value_and_near_key(self):
         path = self.file("typo.yaml", "topics:\n  /imu:\n    relaibility: reliable\n")

@@ -20,7 +20,7 @@ target_link_libraries(core_only PRIVATE sluice::core)
 """
 CORE_MAIN = """
 #include <sluice/transport_registry.hpp>
-int main() { return sluice::TransportRegistry().names().size() == 2 ? 0 : 1; }
+int main() { return sluice::TransportRegistry().names().size() == 3 ? 0 : 1; }
 """
 REFUSED = """
 cmake_minimum_required(VERSION 3.22)

@@ -83,7 +83,7 @@ class OuterProject(InstalledTest):
         targets = ["list_transports", "imu_demo"] if WHOLE else ["list_transports"] + self.plugin_targets()
         self.succeeds("cmake", "--build", directory / "build", "--target", *targets)
         transports = self.succeeds(directory / "build" / "list_transports").splitlines()
-        self.assertEqual([line.split()[0] for line in transports], ["inproc", "slick"])
+        self.assertEqual([line.split()[0] for line in transports], ["eshm", "inproc", "slick"])
         for line in transports:
             self.assertIn("" if STATIC_PLUGINS else f" {directory.resolve()}/build/", line)
         if WHOLE:
@@ -91,7 +91,7 @@ class OuterProject(InstalledTest):
             self.assertIn("number 10, 0 lost before it", output)
 
     def plugin_targets(self):
-        return [] if STATIC_PLUGINS else ["sluice_plugin_slick", "sluice_plugin_inproc"]
+        return [] if STATIC_PLUGINS else ["sluice_plugin_eshm", "sluice_plugin_inproc", "sluice_plugin_slick"]
 
     def test_add_subdirectory(self):
         directory = self.outer("added", ADD_SUBDIRECTORY)

@@ -76,7 +76,8 @@ TEST_CASE("a queue is refused where somebody asked for one in so many words") {
   spec.origins["depth"] = {"demo.yaml", 9, 5};
   CHECK(error_text([&] { bench.transport->validate(spec); }) ==
         "demo.yaml:9:5: " + kTopic +
-            "depth: a channel keeps the latest message only, not 16; remove depth, or use transport: slick");
+            "depth: a channel keeps the latest message only, not 16; write depth: 1 for this topic, or use transport: "
+            "slick");
   spec.qos.depth = 1;
   CHECK(error_text([&] { bench.transport->validate(spec); }) == "no error");
   spec.qos.durability = Durability::transient_local;
