@@ -143,6 +143,8 @@ void Link::give_up_office(SideState& state, Side side) noexcept {
 /// The last of ours removes the name, as the original's master does; unless a master of another program lives in it.
 void Link::leave_segment() noexcept {
   for (const Side side : kSides) give_up_office(at(side), side);
+  // Our share goes first: of two that leave at once and each wait for the other to be gone, nobody would remove it.
+  segment_->lock.unlock(kUseLock);
   if (segment_->lock.held_by_other(kUseLock)) return;
   // Looked for now: the watch has not seen it beat if we were here for a moment only.
   if (who_occupies(segment_->header(), Side::master, segment_->lock) != Occupied::no) return;
