@@ -114,7 +114,9 @@ std::shared_ptr<Segment> Link::segment() const {
 bool Link::foreigner_on(Side side) const {
   const std::lock_guard lock(mutex_);
   const SideState& state = sides_[static_cast<std::size_t>(side)];
-  return !state.office && state.state == RemoteState::alive && !segment_->lock.held_by_other(presence_lock(side));
+  if (state.office || state.state != RemoteState::alive) return false;  // as of the last beat
+  return side_words(segment_->header(), side).alive.load_acquire() != 0 &&
+         !segment_->lock.held_by_other(presence_lock(side));
 }
 
 /// The office is free when nobody holds its lock, and nobody is alive there who takes no locks.

@@ -292,14 +292,16 @@ class Deaths(RawTopicTest):
         subscription, log = self.taker()
         self.peer, self.cursor = self.own(Peer.open(self.segment, 8, "1.4.0")), 0
         moments = random.Random(SEED)
-        repaired = stuck = 0
-        for number in range(1, KILLS + 1):
+        repaired = stuck = number = 0
+        passed = False
+        while number < KILLS or not passed:  # whoever is stuck gets on with the next lap, not with a last word
+            number += 1
             self.still_waiting()
             self.kill_one(number, moments.uniform(0.001, 0.02))
             passed = self.get_to_the_end()
             stuck += not passed
             repaired += passed and self.ended_in_a_jump()
-        print(f"{KILLS} publishers killed: {repaired} holes repaired, {stuck} left", flush=True)
+        print(f"{number} publishers killed: {repaired} holes repaired, {stuck} left", flush=True)
         self.assertGreater(repaired, stuck, "nothing is repaired, or no death met a publication and the test is none")
         self.check_last_word(subscription, log)
 
