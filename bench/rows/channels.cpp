@@ -119,8 +119,9 @@ Outcome control_loop(std::uint64_t beats, const std::function<std::unique_ptr<Ou
         std::vector<std::int64_t> jitter;
         meeting.wait_for_the_other();
         (void)receive(*in);
-        for (std::int64_t before = shm::monotonic_ns(); jitter.size() < beats;) {
-          (void)receive(*in);
+        std::uint64_t number = 0;  // of a mailbox's messages one may be replaced, so they cannot be counted
+        for (std::int64_t before = shm::monotonic_ns(); number < beats;) {
+          number = receive(*in);
           const std::int64_t now = shm::monotonic_ns();
           jitter.push_back(std::abs(now - before - kPeriod));
           before = now;
