@@ -20,12 +20,11 @@ constexpr std::chrono::nanoseconds kLookForMove = std::chrono::milliseconds{5};
 EshmReader::EshmReader(const EshmOptions& options, const TransportContext& context)
     : member_{options.topic, other(options.writer), false, context.report},
       link_(Link::join(options)),
-      version_(link_->version()),
-      segment_(link_->segment()),
-      place_(shm::FileLock::reopen(segment_->lock.fd(), link_->what())) {
+      attached_(link_->attached()),
+      place_(shm::FileLock::reopen(attached_.segment->lock.fd(), link_->what())) {
   take_reader_place(place_, options.writer);
   using From = MailboxReader::From;
-  reader_.start(segment_->mailbox(options.writer), options.current_first ? From::current : From::next);
+  reader_.start(attached_.segment->mailbox(options.writer), options.current_first ? From::current : From::next);
   link_->enter(member_);
 }
 
@@ -50,7 +49,7 @@ std::optional<TakenMessage> EshmReader::take() noexcept {
       case MailboxReader::Found::nothing:
       case MailboxReader::Found::no_room: break;
     }
-    if (link_->version() == version_ || !follow_link()) return std::nullopt;
+    if (link_->version() == attached_.version || !follow_link()) return std::nullopt;
   }
 }
 
@@ -60,20 +59,18 @@ bool EshmReader::follow_link() noexcept {
   const std::int64_t now = shm::monotonic_ns();
   if (following_since_ns_ == 0) {
     following_since_ns_ = now;
-    left_behind_ = RemoteWatch(segment_->header(), writer(), {});
+    left_behind_ = RemoteWatch(attached_.segment->header(), writer(), {});
   }
   const bool patient = now - following_since_ns_ < kWritersMove.count();
   if (patient && writer_stays(now)) return false;
   if (reader_.ready()) return true;  // written between the last look and the writer's leaving
   try {
-    const std::uint64_t version = link_->version();
-    auto segment = link_->segment();
-    auto place = shm::FileLock::reopen(segment->lock.fd(), link_->what());
+    auto next = link_->attached();
+    auto place = shm::FileLock::reopen(next.segment->lock.fd(), link_->what());
     take_reader_place(place, writer());
-    reader_.start(segment->mailbox(writer()), MailboxReader::From::first);
+    reader_.start(next.segment->mailbox(writer()), MailboxReader::From::first);
     place_ = std::move(place);
-    segment_ = std::move(segment);
-    version_ = version;
+    attached_ = std::move(next);
     following_since_ns_ = 0;
     SLUICE_KILL_POINT("eshm.reader.moved");
     return true;
@@ -85,9 +82,9 @@ bool EshmReader::follow_link() noexcept {
 /// One of ours has the right in the old segment until it publishes next. One without Sluice beats there until it has
 /// noticed: a slave of the original, when its master has been stale for the threshold.
 bool EshmReader::writer_stays(std::int64_t now_ns) noexcept {
-  if (segment_->lock.held_by_other(writing_lock(writer()))) return true;
-  const RemoteState state = left_behind_.look(now_ns, segment_->lock);
-  const bool there = side_words(segment_->header(), writer()).alive.load_acquire() != 0;
+  if (attached_.segment->lock.held_by_other(writing_lock(writer()))) return true;
+  const RemoteState state = left_behind_.look(now_ns, attached_.segment->lock);
+  const bool there = side_words(attached_.segment->header(), writer()).alive.load_acquire() != 0;
   return there && (state == RemoteState::unknown || state == RemoteState::alive);
 }
 
@@ -103,12 +100,12 @@ void EshmReader::report_interruption() noexcept {
 std::optional<WaitFor> EshmReader::arm() noexcept {
   const MailboxReader::Sleep sleep = reader_.arm();
   if (reader_.ready()) return std::nullopt;
-  const bool moving = link_->version() != version_;
+  const bool moving = link_->version() != attached_.version;
   return WaitFor{sleep.word, sleep.expected, moving ? std::min(sleep.at_most, kLookForMove) : sleep.at_most};
 }
 
 std::uint32_t EshmReader::writer_count() const {
-  const auto segment = link_->segment();
+  const auto segment = link_->attached().segment;
   return segment->lock.held_by_other(writing_lock(writer())) || link_->foreigner_on(writer()) ? 1 : 0;
 }
 

@@ -34,8 +34,7 @@ class EshmReader final : public Reader {
 
   Member member_;
   std::shared_ptr<Link> link_;
-  std::uint64_t version_;
-  std::shared_ptr<Segment> segment_;
+  Link::Attached attached_;
   shm::FileLock place_;  ///< Holds one of reader_locks.
   MailboxReader reader_;
   CopyBuffers copies_;

@@ -24,16 +24,15 @@ void refuse_foreign_writer(const Segment& segment, const EshmOptions& options, c
 EshmWriter::EshmWriter(const EshmOptions& options, const TransportContext& context)
     : member_{options.topic, options.writer, true, context.report},
       link_(Link::join(options)),
-      version_(link_->version()),
-      segment_(link_->segment()),
-      right_(shm::FileLock::reopen(segment_->lock.fd(), link_->what())),
-      writer_(segment_->mailbox(options.writer)),
+      attached_(link_->attached()),
+      right_(shm::FileLock::reopen(attached_.segment->lock.fd(), link_->what())),
+      writer_(attached_.segment->mailbox(options.writer)),
       loans_(options.request.max_size) {
   if (!right_.try_lock_exclusive(writing_lock(options.writer))) {
     throw Error("topic '" + options.topic + "': " + link_->what() + " already has a publisher on the " +
                 name_of(options.writer) + "'s side; a mailbox has one writer: end it, or publish on another channel");
   }
-  refuse_foreign_writer(*segment_, options, right_);
+  refuse_foreign_writer(*attached_.segment, options, right_);
   link_->enter(member_);
 }
 
@@ -50,7 +49,7 @@ PublishResult EshmWriter::publish(const LoanedBuffer& loan, std::size_t used, st
 
 PublishResult EshmWriter::publish_copy(std::span<const std::byte> payload, std::int64_t /*published_ns*/) noexcept {
   if (payload.size() > writer_.max_size()) return PublishResult::too_large;
-  if (link_->version() != version_ && !move_to_new_segment()) {
+  if (link_->version() != attached_.version && !move_to_new_segment()) {
     ++books_.timeouts;
     return PublishResult::timeout;
   }
@@ -63,14 +62,12 @@ PublishResult EshmWriter::publish_copy(std::span<const std::byte> payload, std::
 /// False: another writer has the right there.
 bool EshmWriter::move_to_new_segment() noexcept {
   try {
-    const std::uint64_t version = link_->version();
-    auto segment = link_->segment();
-    auto right = shm::FileLock::reopen(segment->lock.fd(), link_->what());
+    auto next = link_->attached();
+    auto right = shm::FileLock::reopen(next.segment->lock.fd(), link_->what());
     if (!right.try_lock_exclusive(writing_lock(member_.side))) return false;
-    writer_ = MailboxWriter(segment->mailbox(member_.side));
+    writer_ = MailboxWriter(next.segment->mailbox(member_.side));
     right_ = std::move(right);
-    segment_ = std::move(segment);
-    version_ = version;
+    attached_ = std::move(next);
     SLUICE_KILL_POINT("eshm.writer.moved");
     return true;
   } catch (const std::exception&) {
@@ -79,7 +76,7 @@ bool EshmWriter::move_to_new_segment() noexcept {
 }
 
 std::uint32_t EshmWriter::reader_count() const {
-  const auto segment = link_->segment();
+  const auto segment = link_->attached().segment;
   return segment->lock.count_held_by_others(reader_locks(member_.side)) +
          (link_->foreigner_on(other(member_.side)) ? 1 : 0);
 }

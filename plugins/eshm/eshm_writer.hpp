@@ -31,8 +31,7 @@ class EshmWriter final : public Writer {
 
   Member member_;
   std::shared_ptr<Link> link_;
-  std::uint64_t version_;
-  std::shared_ptr<Segment> segment_;
+  Link::Attached attached_;
   shm::FileLock right_;  ///< Holds writing_lock.
   MailboxWriter writer_;
   LoanBuffers loans_;

@@ -106,9 +106,9 @@ void Link::leave(const Member& member) noexcept {
   if (side.members.empty()) give_up_office(side, member.side);
 }
 
-std::shared_ptr<Segment> Link::segment() const {
+Link::Attached Link::attached() const {
   const std::lock_guard lock(mutex_);
-  return segment_;
+  return {segment_, version()};
 }
 
 bool Link::foreigner_on(Side side) const {

@@ -53,8 +53,12 @@ class Link final : private PulseClient {
   void enter(const Member& member);
   void leave(const Member& member) noexcept;
 
-  /// The segment now; kept alive by whoever holds it.
-  [[nodiscard]] std::shared_ptr<Segment> segment() const;
+  /// A segment, kept alive by whoever holds it, and the version that it is.
+  struct Attached {
+    std::shared_ptr<Segment> segment;
+    std::uint64_t version = 0;
+  };
+  [[nodiscard]] Attached attached() const;  ///< Now.
 
   /// Changes when the segment does.
   [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }

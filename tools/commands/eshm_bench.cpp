@@ -175,7 +175,7 @@ void print_text(const Drive& drive, std::size_t size) {
 
 std::size_t message_size(const EshmBenchOptions& options) {
   const std::size_t size = parse_size(options.size);
-  const std::size_t most = options.end.max_size.empty() ? eshm::kDefaultMaxSize : parse_size(options.end.max_size);
+  const std::size_t most = max_size_of(options.end);
   if (size == 0 || size > most) {
     throw Error("--size must be 1 to the channel's --max-size (" + std::to_string(most) + "), not " +
                 std::to_string(size));

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <sluice/error.hpp>
 #include <sluice/eshm/inspect.hpp>
 #include <sluice/eshm/presence.hpp>
+#include <sluice/shm/access.hpp>
 #include <sluice/shm/unique_fd.hpp>
 #include <sluice/slick/inspect.hpp>
 
@@ -28,14 +28,6 @@ struct Verdict {
   bool dead = false;
   std::string reason;
 };
-
-std::string user_name(std::uint32_t uid) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(16384);
-  const bool known = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
-  return known ? entry.pw_name : "user " + std::to_string(uid);
-}
 
 /// Who is there, as the kernel and the heartbeat say; empty: nobody.
 std::string living(eshm::Header& header, const shm::FileLock& lock) {
@@ -75,7 +67,7 @@ Verdict judge(const eshm::ChannelInfo& info) {
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
     if (errno == EACCES || errno == EPERM) {
-      return {false, "it belongs to " + user_name(info.uid) + ", and you may not write it"};
+      return {false, "it belongs to " + shm::user_text(info.uid) + ", and you may not write it"};
     }
     return {false, info.problem.empty() ? "it cannot be opened" : info.problem};
   }
@@ -101,7 +93,7 @@ Verdict judge(const eshm::ChannelInfo& info) {
 }
 
 std::string owner_note(const eshm::ChannelInfo& info) {
-  return info.uid == ::geteuid() ? "" : "; it belonged to " + user_name(info.uid);
+  return info.uid == ::geteuid() ? "" : "; it belonged to " + shm::user_text(info.uid);
 }
 
 }  // namespace
@@ -116,7 +108,7 @@ int eshm_clean(const Common& common, const EshmCleanOptions& options) {
     Verdict verdict = judge(info);
     if (verdict.dead && !options.dry_run && !eshm::remove_dead_channel(info.path)) {
       verdict = {false,
-                 "it could not be removed: somebody came, or you may not remove files of " + user_name(info.uid)};
+                 "it could not be removed: somebody came, or you may not remove files of " + shm::user_text(info.uid)};
     }
     const nlohmann::json row{{"path", info.path}, {"reason", verdict.reason}};
     if (verdict.dead) {

@@ -32,7 +32,7 @@ eshm::ChannelOptions channel_options(const EshmEnd& end) {
   eshm::ChannelOptions options;
   options.role = end.role;
   options.promote = end.role == eshm::Role::automatic;
-  if (!end.max_size.empty()) options.max_size = parse_size(end.max_size);
+  options.max_size = max_size_of(end);
   options.protocol = eshm::Protocol{end.protocol};
   if (!end.mode.empty()) options.access.mode = parse_mode(end.mode);
   options.access.group = end.group;
@@ -98,6 +98,10 @@ void prepare_to_stop(shm::Deadline until) {
 bool asked_to_stop() noexcept { return stop_signal != 0; }
 
 bool should_stop() noexcept { return asked_to_stop() || stop_at.passed() || std::ferror(stdout) != 0; }
+
+std::size_t max_size_of(const EshmEnd& end) {
+  return end.max_size.empty() ? eshm::kDefaultMaxSize : parse_size(end.max_size);
+}
 
 std::string label_of(eshm::Side side) { return side == eshm::Side::master ? "MASTER" : "SLAVE"; }
 

@@ -28,6 +28,9 @@ void prepare_to_stop(shm::Deadline until = shm::Deadline::never());
 /// Whether it was asked to, its time is over, or nobody can read its output any more.
 [[nodiscard]] bool should_stop() noexcept;
 
+/// What --max-size says, in bytes, or the default. Throws Error.
+[[nodiscard]] std::size_t max_size_of(const EshmEnd& end);
+
 /// "MASTER", "SLAVE".
 [[nodiscard]] std::string label_of(eshm::Side side);
 

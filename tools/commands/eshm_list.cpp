@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <sluice/eshm/inspect.hpp>
+#include <sluice/shm/access.hpp>
 
 #include "commands/eshm_commands.hpp"
 #include "commands/eshm_end.hpp"
@@ -44,12 +45,6 @@ std::string text_of(const DirectionInfo& direction) {
          (direction.sequence % 2 != 0 ? " odd" : "");
 }
 
-std::string octal(std::uint32_t mode) {
-  char text[8];
-  std::snprintf(text, sizeof text, "%04o", mode);
-  return text;
-}
-
 nlohmann::json json_of(const SideInfo& side) {
   nlohmann::json json{{"state", state_of(side)},
                       {"pid", side.pid},
@@ -72,7 +67,7 @@ nlohmann::json json_of(const ChannelInfo& info) {
   nlohmann::json json{{"name", name_of(info)},
                       {"path", info.path},
                       {"bytes", info.file_size},
-                      {"mode", octal(info.mode)},
+                      {"mode", shm::mode_text(info.mode)},
                       {"uid", info.uid}};
   if (!info.problem.empty()) {
     json["problem"] = info.problem;
@@ -92,10 +87,11 @@ nlohmann::json json_of(const ChannelInfo& info) {
 using Row = std::vector<std::string>;
 
 Row row_of(const ChannelInfo& info) {
-  if (!info.problem.empty()) return {name_of(info), std::to_string(info.file_size), octal(info.mode), info.problem};
+  if (!info.problem.empty())
+    return {name_of(info), std::to_string(info.file_size), shm::mode_text(info.mode), info.problem};
   return {name_of(info),
           std::to_string(info.file_size),
-          octal(info.mode),
+          shm::mode_text(info.mode),
           std::to_string(info.version),
           info.max_sizes.text(),
           std::to_string(info.generation),
@@ -165,7 +161,7 @@ int eshm_info(const Common& common, const std::string& name) {
   }
   std::printf("name:            %s\npath:            %s\nbytes:           %llu\nmode:            %s, owner uid %u\n",
               name_of(info).c_str(), info.path.c_str(), static_cast<unsigned long long>(info.file_size),
-              octal(info.mode).c_str(), info.uid);
+              shm::mode_text(info.mode).c_str(), info.uid);
   if (!info.problem.empty()) {
     std::printf("problem:         %s\n", info.problem.c_str());
     return 1;

@@ -218,7 +218,7 @@ std::string upper(std::string text) {
 }  // namespace
 
 int eshm_talk(const EshmTalkOptions& options) {
-  const std::size_t max_size = options.end.max_size.empty() ? eshm::kDefaultMaxSize : parse_size(options.end.max_size);
+  const std::size_t max_size = max_size_of(options.end);
   if (options.size > max_size) {
     throw Error("--size " + std::to_string(options.size) + " is more than the channel's --max-size, " +
                 std::to_string(max_size));

@@ -14,6 +14,7 @@
 #include <sluice/error.hpp>
 #include <sluice/shm/access.hpp>
 #include <sluice/shm/deadline.hpp>
+#include <sluice/shm/poll_pace.hpp>
 #include <sluice/slick/inspect.hpp>
 #include <sluice/slick/segment.hpp>
 #include <sluice/slick/untyped_queue.hpp>
@@ -102,11 +103,7 @@ std::uint64_t start_of(const slick::UntypedQueue& queue, const std::string& from
 /// Nobody rings for a producer of another program: within a millisecond while messages come, rarely at rest.
 class Poll {
  public:
-  void wait() {
-    const std::int64_t now = shm::monotonic_ns();
-    const bool busy = now - last_ns_ < std::chrono::nanoseconds{std::chrono::milliseconds{100}}.count();
-    std::this_thread::sleep_for(busy ? std::chrono::microseconds{500} : std::chrono::microseconds{5000});
-  }
+  void wait() { std::this_thread::sleep_for(shm::poll_period(shm::monotonic_ns(), last_ns_)); }
   void message() { last_ns_ = shm::monotonic_ns(); }
 
  private:

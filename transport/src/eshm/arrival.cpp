@@ -24,6 +24,11 @@ constexpr std::chrono::milliseconds kPollPeriod{2};
               "or use another name" + (side == Side::slave ? ", or a topic, which any number may subscribe to" : ""));
 }
 
+[[noreturn]] void throw_restless(const SegmentRequest& request) {
+  throw Error("channel '" + segment_path(request.name) +
+              "' is created and removed again all the time by somebody else");
+}
+
 Judge patient_judge(Side side) {
   return [side](Segment& segment) { return who_occupies(segment.header(), side, segment.lock); };
 }
@@ -91,8 +96,7 @@ Arrival arrive_as_master(const SegmentRequest& request, bool beats) {
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     if (auto arrival = try_arrive_as_master(request, beats)) return std::move(*arrival);
   }
-  throw Error("channel '" + segment_path(request.name) +
-              "' is created and removed again all the time by somebody else");
+  throw_restless(request);
 }
 
 Arrival arrive_as_slave(const SegmentRequest& request, bool beats, std::chrono::nanoseconds patience) {
@@ -110,22 +114,17 @@ Arrival arrive_as_slave(const SegmentRequest& request, bool beats, std::chrono::
                     ENOENT);
 }
 
-/// A segment whose master is dead, and that nobody waits in.
-bool may_promote(Segment& segment) {
-  return who_occupies(segment.header(), Side::master, segment.lock) == Occupied::no;
-}
-
 Arrival arrive_as_either(const SegmentRequest& request, bool beats, bool promote) {
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     if (promote) {
       auto segment = attach_segment(request);
-      if (segment && may_promote(*segment)) return arrive_as_master(request, beats);
+      const bool dead = segment && patient_judge(Side::master)(*segment) == Occupied::no;
+      if (dead) return arrive_as_master(request, beats);
     }
     if (auto arrival = try_arrive_as_slave(request, beats, patient_judge(Side::slave))) return std::move(*arrival);
     if (auto arrival = try_create(request)) return std::move(*arrival);
   }
-  throw Error("channel '" + segment_path(request.name) +
-              "' is created and removed again all the time by somebody else");
+  throw_restless(request);
 }
 
 }  // namespace
@@ -133,9 +132,7 @@ Arrival arrive_as_either(const SegmentRequest& request, bool beats, bool promote
 std::optional<Arrival> try_arrive_as_slave(const SegmentRequest& request, bool beats, const Judge& judge) {
   auto segment = attach_segment(request);
   if (!segment || !take_place(*segment, Side::slave, judge)) return std::nullopt;
-  Arrival arrival = announce(std::move(*segment), Side::slave, beats);
-  arrival.took_over = false;
-  return arrival;
+  return announce(std::move(*segment), Side::slave, beats);
 }
 
 SegmentRequest segment_request(const std::string& name, const ChannelOptions& options) {

@@ -129,7 +129,11 @@ void Channel::Impl::renew_reading() noexcept {
 }
 
 void Channel::Impl::renew_writing() noexcept {
-  writing_ = {attached(), version_.load(std::memory_order_acquire)};
+  const Use old = writing_;  // unmapped when the mutex is free again
+  {
+    const std::lock_guard lock(mutex_);  // the two belong together
+    writing_ = {attached_, version_.load(std::memory_order_relaxed)};
+  }
   writer_ = MailboxWriter(writing_.arrival->segment.mailbox(side));
 }
 

@@ -1,14 +1,13 @@
 #include <sluice/eshm/segment.hpp>
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <thread>
-#include <vector>
 
+#include <sluice/shm/access.hpp>
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/kill_point.hpp>
 #include <sluice/shm/unique_fd.hpp>
@@ -32,26 +31,11 @@ struct Identity {
 };
 static_assert(sizeof(Identity) == 56);
 
-std::string octal(mode_t mode) {
-  std::string text = "0";
-  for (int shift = 6; shift >= 0; shift -= 3)
-    text += static_cast<char>('0' + ((mode >> static_cast<unsigned>(shift)) & 7U));
-  return text;
-}
-
-std::string user_name(uid_t uid) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(16384);
-  const bool known = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
-  return known ? std::string(entry.pw_name) : "user " + std::to_string(uid);
-}
-
 [[noreturn]] void throw_cannot_open(const std::string& path, int error) {
   struct stat info {};
   if ((error == EACCES || error == EPERM) && ::stat(path.c_str(), &info) == 0) {
-    throw SystemError("channel '" + path + "' belongs to " + user_name(info.st_uid) + " with mode " +
-                          octal(info.st_mode & 0777U) + ", and " + user_name(::geteuid()) +
+    throw SystemError("channel '" + path + "' belongs to " + shm::user_text(info.st_uid) + " with mode " +
+                          shm::mode_text(info.st_mode & 0777U) + ", and " + shm::user_text(::geteuid()) +
                           " may not read and write it; let its creator share it (mode 0666, or 0660 and a group)",
                       error);
   }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +65,20 @@ void check_existing_directory(int fd, const std::string& path, bool last, const 
 }
 
 }  // namespace
+
+std::string mode_text(std::uint32_t mode) {
+  std::string text(4, '0');
+  for (std::size_t digit = text.size(); digit > 0; mode >>= 3U) text[--digit] = static_cast<char>('0' + (mode & 7U));
+  return text;
+}
+
+std::string user_text(std::uint32_t uid) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(16384);
+  const bool known = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+  return known ? std::string(entry.pw_name) : "user " + std::to_string(uid);
+}
 
 Access umask_access(std::uint32_t mode) {
   // Reading the mask with umask() would change it for a moment under other threads' feet.

@@ -12,6 +12,12 @@ namespace sluice::shm {
 /// origins make that way.
 [[nodiscard]] SLUICE_EXPORT Access umask_access(std::uint32_t mode);
 
+/// For messages: "0640".
+[[nodiscard]] SLUICE_EXPORT std::string mode_text(std::uint32_t mode);
+
+/// For messages: the user's name, or "user 1234".
+[[nodiscard]] SLUICE_EXPORT std::string user_text(std::uint32_t uid);
+
 /// Sets the mode and the group of an open file or directory, whatever the umask. Throws Error naming `what`.
 SLUICE_EXPORT void apply_access(int fd, const Access& access, const std::string& what);
 
