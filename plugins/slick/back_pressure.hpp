@@ -5,6 +5,7 @@
 
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/sleep.hpp>
 
 #include "slick/topic_file.hpp"
 
@@ -34,7 +35,7 @@ class BackPressure {
       if (advance()) return true;
       // Before the deadline is looked at: a publisher that may not wait at all must get past a dead reader too.
       if (deal_with_slowest_reader()) continue;
-      if (deadline.passed()) return false;
+      if (deadline.passed() || shm::sleep_cancelled()) return false;
       file_.control().space.sleep(value, earlier(deadline, shm::Deadline::after(kLongestSleep)));
     }
   }

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <thread>
 
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/sleep.hpp>
 
 #include "slick/topic_agreement.hpp"
 
@@ -98,7 +98,7 @@ TopicFile TopicFile::open_at(const std::string& path, const TopicSpec& spec, con
   const std::string what = "topic '" + spec.name + "'";
   const shm::Deadline deadline = shm::Deadline::after(kOpenPatience);
   TopicFile result;
-  for (; !deadline.passed(); std::this_thread::sleep_for(std::chrono::milliseconds{1})) {
+  for (; !deadline.passed(); shm::sleep_for(std::chrono::milliseconds{1})) {
     auto attached = shm::attach_segment(path, shm::SegmentKind::topic, kTopicVersion, kPage, shm::MapMode::read_write);
     if (attached.outcome == shm::AttachOutcome::absent) {
       shm::ensure_directory(context.directory, context.access);
@@ -132,8 +132,10 @@ TopicFile TopicFile::open_at(const std::string& path, const TopicSpec& spec, con
 
 void TopicFile::agree(const TopicSpec& spec, shm::Deadline deadline) {
   while (!lock_.try_lock_exclusive(kTypeByte)) {
-    if (deadline.passed()) throw Error("topic '" + spec.name + "': somebody has been declaring its type for too long");
-    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    if (deadline.passed() || shm::sleep_cancelled()) {
+      throw Error("topic '" + spec.name + "': somebody has been declaring its type for too long");
+    }
+    shm::sleep_for(std::chrono::milliseconds{1});
   }
   SLUICE_KILL_POINT("slick.agree.locked");
   agree_on_type(*mapping_.at<TopicHeader>(0), spec);  // what it throws ends us, and with us the lock

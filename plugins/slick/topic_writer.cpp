@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
-#include <thread>
 
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/sleep.hpp>
 
 #include "slick/books.hpp"
 #include "slick/horizon.hpp"
@@ -138,7 +138,7 @@ std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
       if (control.doorbell.waiting()) control.doorbell.ring();  // readers have a lap of jumps to pass
       if (jumps == file_.geometry().capacity) give_up = shm::Deadline::after(max_blocking_time_);
       if (!file_.reliable() || give_up.passed()) return std::nullopt;
-      std::this_thread::sleep_for(kQuarantineNap);
+      shm::sleep_for(kQuarantineNap);
       continue;
     }
     return position;

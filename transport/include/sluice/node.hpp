@@ -60,7 +60,12 @@ class SLUICE_EXPORT Node {
 
   /// Opens a topic for publishing messages of variable size; `type` says what the bytes mean, if anything.
   [[nodiscard]] BytesPublisher advertise_bytes(std::string_view topic, std::string type = "") {
-    return BytesPublisher(open_publisher(topic, {std::move(type), 0}));
+    return advertise_bytes(topic, MessageType{std::move(type), 0});
+  }
+
+  /// As above; with a fixed_size, for those who know a type's layout at run time only. Publish exactly so many bytes.
+  [[nodiscard]] BytesPublisher advertise_bytes(std::string_view topic, const MessageType& type) {
+    return BytesPublisher(open_publisher(topic, type));
   }
 
   /// Calls `callback(const T&)` or `callback(const T&, const MessageInfo&)` in the thread that spins.
@@ -68,7 +73,8 @@ class SLUICE_EXPORT Node {
   [[nodiscard]] Subscription<T> subscribe(std::string_view topic, Callback callback) {
     return Subscription<T>(
         open_subscription(topic, {TypeName<T>::value(), sizeof(T)},
-                          [this, call = std::move(callback)](const TakenMessage& message) mutable {
+                          [this, call = std::move(callback)](detail::Delivery& delivery) mutable {
+                            const TakenMessage& message = delivery.message();
                             if (message.size != sizeof(T)) return report_size(message.size, sizeof(T));
                             const T& value = *reinterpret_cast<const T*>(message.data);
                             if constexpr (std::is_invocable_v<Callback&, const T&, const MessageInfo&>) {
@@ -85,23 +91,34 @@ class SLUICE_EXPORT Node {
     return Subscription<T>(open_subscription(topic, {TypeName<T>::value(), sizeof(T)}, {}));
   }
 
-  /// Calls `callback(std::span<const std::byte>)` or with a MessageInfo as second argument.
+  /// Calls `callback(std::span<const std::byte>)`, or with a MessageInfo as second argument, or `callback(BytesMessage)`,
+  /// which may keep the message.
   template <typename Callback>
   [[nodiscard]] BytesSubscription subscribe_bytes(std::string_view topic, Callback callback, std::string type = "") {
-    return BytesSubscription(open_subscription(
-        topic, {std::move(type), 0}, [call = std::move(callback)](const TakenMessage& message) mutable {
+    return subscribe_bytes(topic, std::move(callback), MessageType{std::move(type), 0});
+  }
+
+  /// As above, for those who know a type's layout at run time only. Messages of another size than a fixed one arrive,
+  /// too.
+  template <typename Callback>
+  [[nodiscard]] BytesSubscription subscribe_bytes(std::string_view topic, Callback callback, const MessageType& type) {
+    return BytesSubscription(
+        open_subscription(topic, type, [call = std::move(callback)](detail::Delivery& delivery) mutable {
+          const TakenMessage& message = delivery.message();
           const std::span<const std::byte> bytes{message.data, message.size};
           if constexpr (std::is_invocable_v<Callback&, std::span<const std::byte>, const MessageInfo&>) {
             call(bytes, message.info);
-          } else {
+          } else if constexpr (std::is_invocable_v<Callback&, std::span<const std::byte>>) {
             call(bytes);
+          } else {
+            call(BytesMessage(delivery.keep()));
           }
         }));
   }
 
   /// A subscription over bytes to take from.
-  [[nodiscard]] BytesSubscription subscribe_bytes(std::string_view topic) {
-    return BytesSubscription(open_subscription(topic, {"", 0}, {}));
+  [[nodiscard]] BytesSubscription subscribe_bytes(std::string_view topic, const MessageType& type = {}) {
+    return BytesSubscription(open_subscription(topic, type, {}));
   }
 
   /// Calls `callback` every `period`, first after one period. A callback that runs late does not make up for missed

@@ -23,11 +23,12 @@ namespace detail {
 
 class Runtime;
 struct EndpointStatistics;
+class Delivery;
 
 /// What every subscription is made of. With a callback it is driven by one executor; without, by the thread that takes.
-class SLUICE_EXPORT SubscriptionCore {
+class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<SubscriptionCore> {
  public:
-  using Callback = std::function<void(const TakenMessage&)>;
+  using Callback = std::function<void(Delivery&)>;
 
   SubscriptionCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
                    std::size_t node_entry, Callback callback);
@@ -100,6 +101,33 @@ class TakenGuard {
 
 }  // namespace detail
 
+namespace detail {
+
+/// A message on its way to a callback: given back after the call unless the callback keeps it.
+class Delivery {
+ public:
+  Delivery(SubscriptionCore& subscription, const TakenMessage& message) noexcept
+      : subscription_(subscription), message_(message) {}
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+  ~Delivery() {
+    if (!kept_) subscription_.release(message_);
+  }
+  [[nodiscard]] const TakenMessage& message() const noexcept { return message_; }
+  [[nodiscard]] bool kept() const noexcept { return kept_; }
+  [[nodiscard]] TakenGuard keep() noexcept {
+    kept_ = true;
+    return {subscription_.shared_from_this(), message_};
+  }
+
+ private:
+  SubscriptionCore& subscription_;
+  const TakenMessage& message_;
+  bool kept_ = false;
+};
+
+}  // namespace detail
+
 /// A received T. On reliable topics it is the publisher's memory itself, and holding it holds publishers back when the
 /// topic is full. Movable; use it in the thread that took it.
 template <FixedMessage T>
@@ -140,6 +168,7 @@ class BytesMessage {
 
  private:
   friend class BytesSubscription;
+  friend class Node;
   explicit BytesMessage(detail::TakenGuard guard) noexcept : guard_(std::move(guard)) {}
   detail::TakenGuard guard_;
 };

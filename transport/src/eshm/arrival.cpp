@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <thread>
 #include <utility>
 
 #include <sluice/eshm/inspect.hpp>
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/sleep.hpp>
 
 namespace sluice::eshm {
 
@@ -106,8 +106,8 @@ Arrival arrive_as_slave(const SegmentRequest& request, bool beats, std::chrono::
       arrival->waited = waited;
       return std::move(*arrival);
     }
-    if (deadline.passed()) break;
-    std::this_thread::sleep_for(kPollPeriod);
+    if (deadline.passed() || shm::sleep_cancelled()) break;
+    shm::sleep_for(kPollPeriod);
   }
   throw SystemError("channel '" + segment_path(request.name) + "' has no master" +
                         (patience.count() > 0 ? ", and none came within the timeout" : "") + "; start it first",

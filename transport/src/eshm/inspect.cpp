@@ -10,11 +10,11 @@
 #include <exception>
 #include <filesystem>
 #include <optional>
-#include <thread>
 
 #include <sluice/error.hpp>
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/sleep.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
 namespace sluice::eshm {
@@ -126,7 +126,7 @@ void watch_all(std::vector<Looked>& channels, std::chrono::nanoseconds most) {
       }
     }
     if (!undecided || deadline.passed()) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+    shm::sleep_for(std::chrono::milliseconds{2});
   }
 }
 

@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <fstream>
 #include <string>
-#include <thread>
 
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/sleep.hpp>
 
 namespace sluice::eshm {
 
@@ -101,7 +101,7 @@ Occupied who_occupies(Header& header, Side side, const shm::FileLock& lock) {
           : std::clamp(threshold, std::chrono::milliseconds{100}, kLongest) + std::chrono::milliseconds{50};
   const shm::Deadline deadline = shm::Deadline::after(patience);
   do {
-    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    shm::sleep_for(std::chrono::milliseconds{1});
     if (words.heartbeat.load_relaxed() != heartbeat) return Occupied::by_others;
     if (words.alive.load_acquire() == 0) return Occupied::no;
   } while (!deadline.passed());

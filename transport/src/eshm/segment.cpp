@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <thread>
 
 #include <sluice/shm/access.hpp>
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/sleep.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
 namespace sluice::eshm {
@@ -141,8 +141,8 @@ std::optional<Segment> attach_segment(const SegmentRequest& request) {
       segment.inode = info.st_ino;
       return segment;
     }
-    if (deadline.passed()) throw Error(problem);
-    std::this_thread::sleep_for(kPollPeriod);
+    if (deadline.passed() || shm::sleep_cancelled()) throw Error(problem);
+    shm::sleep_for(kPollPeriod);
   }
 }
 

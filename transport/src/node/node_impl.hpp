@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <sluice/node.hpp>
+#include <sluice/shm/sleep.hpp>
 #include <sluice/shm/wait_set.hpp>
 
 #include "control/runtime.hpp"
@@ -64,7 +65,9 @@ struct ExecutorImpl {
   void sleep(shm::Deadline until);
   [[nodiscard]] bool run_due_timers();
   [[nodiscard]] shm::Deadline next_timer() const noexcept;
-  [[nodiscard]] bool ended() const noexcept { return stopped || (handles_signals && signal_received()); }
+  [[nodiscard]] bool ended() const noexcept {
+    return stopped || (handles_signals && signal_received()) || shm::sleep_cancelled();
+  }
   bool spin_until(shm::Deadline until);
 };
 

@@ -3,6 +3,7 @@
 #include <sluice/executor.hpp>
 #include <sluice/shm/doorbell.hpp>
 #include <sluice/shm/file_lock.hpp>
+#include <sluice/shm/sleep.hpp>
 
 #include "control/runtime.hpp"
 #include "node/wait_for_peers.hpp"
@@ -61,13 +62,9 @@ std::size_t SubscriptionCore::dispatch(std::size_t most) {
 }
 
 void SubscriptionCore::run_callback(const TakenMessage& message) {
-  struct Release {
-    ~Release() { core.release(message); }
-    SubscriptionCore& core;
-    const TakenMessage& message;
-  } release{*this, message};
-  callback_(message);
-  if (!reader_->valid(message)) {
+  Delivery delivery(*this, message);
+  callback_(delivery);
+  if (!delivery.kept() && !reader_->valid(message)) {
     runtime_->log().warn(
         "subscription to '{}' was evicted while its callback ran: it held publishers up for longer than "
         "evict_after, and what the callback read at its end may have been another message",
@@ -107,13 +104,13 @@ std::optional<TakenMessage> SubscriptionCore::take_for(std::chrono::nanoseconds 
   for (;;) {
     if (const auto message = take()) return message;
     const auto wait = arm();
-    if (deadline.passed() || signal_received()) return std::nullopt;
+    if (deadline.passed() || signal_received() || shm::sleep_cancelled()) return std::nullopt;
     if (!wait) continue;
     const shm::Deadline until = earlier(deadline, shm::Deadline::after(wait->at_most));
     if (wait->word != nullptr) {
       shm::futex_wait(*wait->word, wait->expected, until);
     } else {
-      std::this_thread::sleep_for(std::chrono::nanoseconds{until.ns() - shm::monotonic_ns()});
+      shm::sleep_for(std::chrono::nanoseconds{until.ns() - shm::monotonic_ns()});
     }
   }
 }

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <chrono>
-#include <thread>
 
 #include <sluice/executor.hpp>
 #include <sluice/shm/deadline.hpp>
+#include <sluice/shm/sleep.hpp>
 
 namespace sluice::detail {
 
@@ -14,8 +14,8 @@ bool wait_for_peers(Condition condition, std::chrono::nanoseconds timeout) {
   constexpr std::chrono::milliseconds kPeriod{5};
   const shm::Deadline deadline = shm::Deadline::after(timeout);
   while (!condition()) {
-    if (deadline.passed() || signal_received()) return false;
-    std::this_thread::sleep_for(kPeriod);
+    if (deadline.passed() || signal_received() || shm::sleep_cancelled()) return false;
+    shm::sleep_for(kPeriod);
   }
   return true;
 }

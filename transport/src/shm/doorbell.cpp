@@ -8,6 +8,7 @@
 #include <climits>
 
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/sleep.hpp>
 
 namespace sluice::shm {
 
@@ -20,9 +21,11 @@ void futex_wake_all(const SharedAtomic<std::uint32_t>& word) noexcept {
 WaitResult futex_wait(const SharedAtomic<std::uint32_t>& word, std::uint32_t expected, Deadline deadline) noexcept {
   // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC, so that a wait resumed after a signal is not longer.
   const timespec until = deadline.as_timespec();
+  const ObservedSleep observed;
   const long result = ::syscall(SYS_futex, word.address(), FUTEX_WAIT_BITSET, expected,
                                 deadline.is_never() ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY);
-  return result == -1 && errno == ETIMEDOUT ? WaitResult::timeout : WaitResult::rung;
+  const bool late = result == -1 && errno == ETIMEDOUT;  // what observes the end of the sleep may change errno
+  return late ? WaitResult::timeout : WaitResult::rung;
 }
 
 void Doorbell::ring() noexcept {

@@ -11,6 +11,8 @@
 #include <mutex>
 #include <thread>
 
+#include <sluice/shm/sleep.hpp>
+
 namespace sluice::shm {
 
 namespace {
@@ -33,6 +35,7 @@ class FutexVector {
   /// The errno of the call, 0 when a word was woken.
   [[nodiscard]] int wait(Deadline deadline) noexcept {
     timespec until = deadline.as_timespec();
+    const ObservedSleep observed;
     const long result =
         ::syscall(SYS_futex_waitv, entries_.data(), count_, 0, deadline.is_never() ? nullptr : &until, CLOCK_MONOTONIC);
     return result >= 0 ? 0 : errno;
@@ -158,7 +161,7 @@ WaitResult WaitSet::wait_by_polling(std::span<const Entry> entries, Deadline dea
     for (const Entry& entry : entries) {
       if (entry.word->load_acquire() != entry.expected) return WaitResult::rung;
     }
-    if (deadline.passed()) return WaitResult::timeout;
+    if (deadline.passed() || sleep_cancelled()) return WaitResult::timeout;
     const Deadline next = earlier(deadline, Deadline::after(kPollPeriod));
     if (futex_wait(interrupted_, 0, next) == WaitResult::rung) return WaitResult::rung;
   }

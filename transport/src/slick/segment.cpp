@@ -8,11 +8,11 @@
 #include <cerrno>
 #include <filesystem>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/sleep.hpp>
 
 #include "slick/segment_file.hpp"
 
@@ -144,8 +144,8 @@ std::optional<Segment> try_attach(const SegmentRequest& request) {
                            !adopt_segment(*segment.memory.header);
       if (!changed) return segment;
     }
-    if (deadline.passed()) give_up(found, what);
-    std::this_thread::sleep_for(kPollPeriod);
+    if (deadline.passed() || shm::sleep_cancelled()) give_up(found, what);
+    shm::sleep_for(kPollPeriod);
   }
 }
 

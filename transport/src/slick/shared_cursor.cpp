@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <new>
 #include <optional>
-#include <thread>
 
 #include <sluice/shm/access.hpp>
 #include <sluice/shm/deadline.hpp>
+#include <sluice/shm/sleep.hpp>
 #include <sluice/slick/segment.hpp>
 
 namespace sluice::slick {
@@ -42,7 +42,7 @@ std::optional<shm::Mapping> try_attach(const std::string& path, const std::strin
                   " bytes, but a shared cursor has 8; it is something else, or its creator died: choose another name " +
                   "or remove it");
     }
-    std::this_thread::sleep_for(kPollPeriod);
+    shm::sleep_for(kPollPeriod);
   }
 }
 

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+/// The parts of the extension module `sluice._native`. Each adds its classes to the module.
+namespace sluice::python {
+
+void bind_errors(pybind11::module_& module);
+void bind_slick(pybind11::module_& module);
+void bind_eshm(pybind11::module_& module);
+
+}  // namespace sluice::python

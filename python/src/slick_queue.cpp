@@ -1,0 +1,7 @@
+#include "bindings.hpp"
+
+namespace sluice::python {
+
+void bind_slick(pybind11::module_& module) { (void)module; }
+
+}  // namespace sluice::python
