@@ -1,5 +1,5 @@
-# cmake --build BUILD --target uninstall: removes the files that the last installation wrote, and the directories that
-# are empty without them.
+# cmake --build BUILD --target uninstall: removes the files that the last installation wrote, what Python compiled them
+# to, and the directories that are empty without them.
 if(NOT EXISTS ${MANIFEST})
   message(FATAL_ERROR "There is no ${MANIFEST}: nothing was installed from this build tree.")
 endif()
@@ -13,6 +13,14 @@ foreach(file IN LISTS files)
     message(STATUS "Removed ${file}")
   endif()
   cmake_path(GET file PARENT_PATH directory)
+  if(file MATCHES "\\.py$")
+    cmake_path(GET file STEM module)
+    file(GLOB compiled ${directory}/__pycache__/${module}.*.pyc)
+    if(compiled)
+      file(REMOVE ${compiled})
+    endif()
+    list(APPEND directories ${directory}/__pycache__)
+  endif()
   list(APPEND directories ${directory})
 endforeach()
 

@@ -75,6 +75,13 @@ outer_project() {
     SLUICE_TEST_WHOLE_OUTER_PROJECT=1 /usr/bin/python3 -B tests/e2e/outer_project_test.py
 }
 
+# The Python package as pip makes it when nothing is built yet; ./dev test takes the build tree's files.
+python_wheel() {
+  rm -rf build/pip
+  SLUICE_BIN=$PWD/build/release/bin/sluice SLUICE_SOURCE=$PWD SLUICE_BUILD=$PWD/build/release \
+    SLUICE_TEST_WHEEL_FROM_SCRATCH=1 /usr/bin/python3 -B tests/e2e/python_package_test.py InVirtualEnvironment Leaving
+}
+
 # The whole suite with the second compiler, optimised. The budgets are those of the first one.
 clang() {
   ./dev build clang
@@ -128,6 +135,16 @@ queue_interop() {
   SLUICE_QUEUE_SEED=3 SLUICE_QUEUE_MESSAGES=200000 /usr/bin/python3 -B tests/interop/queue_stress_test.py Laps Deaths
 }
 
+# The queue in Python, in C++ and the independent peer on one segment: fifty times what ./dev test does, each time with
+# another seed; ten million messages of producers of both languages; the rates, paced for ten seconds.
+python_slick() {
+  local -x SLUICE_QUEUE_PEER=$PWD/build/release/tests/queue_peer PYTHONPATH
+  local -x SLICK_PEER_LIBRARY=$PWD/build/release/tests/libslick_peer_atomics.so
+  PYTHONPATH=$(echo "$PWD"/build/release/lib/python3*/dist-packages)
+  /usr/bin/python3 -B tests/interop/python_slick_matrix.py --seed 2 --repeat 50 --paced 10000
+  /usr/bin/python3 -B tests/interop/python_slick_matrix.py --seed 3 --messages 10000000 Campaign
+}
+
 # Inputs that nobody thought of: SLUICE_FUZZ_SECONDS for each fuzzer, together twelve and a half minutes. A finding ends
 # it, and is left in build/fuzz/findings; inputs that reach something new are kept in build/fuzz/corpus.
 fuzz() {
@@ -146,8 +163,8 @@ fuzz() {
   done
 }
 
-readonly all=(million crashes eshm_cycles eshm_topics queue_interop fuzz kill_points demo_kills repeat no_network
-  static_plugins outer_project clang aarch64)
+readonly all=(million crashes eshm_cycles eshm_topics queue_interop python_slick fuzz kill_points demo_kills repeat
+  no_network static_plugins outer_project python_wheel clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do
   if ! printf '%s\n' "${all[@]}" | grep -qx "$name"; then

@@ -6,6 +6,11 @@
 namespace sluice::python {
 
 void bind_errors(pybind11::module_& module);
+void bind_node(pybind11::module_& module);
+void bind_publisher(pybind11::module_& module);
+void bind_subscription(pybind11::module_& module);
+void bind_message(pybind11::module_& module);
+void bind_loan(pybind11::module_& module);
 void bind_slick(pybind11::module_& module);
 void bind_eshm(pybind11::module_& module);
 

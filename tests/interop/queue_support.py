@@ -15,12 +15,15 @@ from peer_bulk import BulkProducer  # noqa: E402
 from selftest_support import PATIENCE, PROGRAM, PeerTest, Process  # noqa: E402
 from slick_peer import Peer, SharedCursor, payload  # noqa: E402
 
-__all__ = ["BulkProducer", "NONE", "OURS", "Peer", "QueueTest", "SEED", "STATES", "SharedCursor", "payload"]
+__all__ = ["BulkProducer", "NONE", "OURS", "OURS_IN_PYTHON", "Peer", "QueueTest", "SEED", "STATES", "SharedCursor",
+           "payload"]
 
 QUEUE_PEER = os.environ["SLUICE_QUEUE_PEER"]
 SEED = int(os.environ.get("SLUICE_QUEUE_SEED", "1"))
-OURS = "ours"
-STATES = {"1.2.0": 0, "1.2.3": 0, "1.3.0": 1, "1.4.0": 3, "python": 0, OURS: 3}  # of a segment, by its creator
+OURS = "ours"  # in C++
+OURS_IN_PYTHON = "ours in python"
+PROGRAMS = {OURS: (QUEUE_PEER,), OURS_IN_PYTHON: (sys.executable, "-B", str(HERE / "python_queue_peer.py"))}
+STATES = {"1.2.0": 0, "1.2.3": 0, "1.3.0": 1, "1.4.0": 3, "python": 0, OURS: 3, OURS_IN_PYTHON: 3}  # by creator
 NONE = (1 << 64) - 1
 
 
@@ -71,9 +74,9 @@ class QueueTest(PeerTest):
     def create(self, creator, capacity, element, n, seed=SEED):
         self.segment, self.capacity, self.element, self.n, self.seed = self.name(), capacity, element, n, seed
         self.stop_file, self.start_file = self.file(f"{self.segment}-stop"), self.file(f"{self.segment}-start")
-        if creator == OURS:
+        if creator in PROGRAMS:
             holder = self.start_ours("create", "--capacity", capacity, *self.common(), "--stop-file",
-                                     self.file("never"))
+                                     self.file("never"), side=creator)
             self.assertTrue(holder.line("ready")["owner"])
         else:
             self.own(Peer.create(self.segment, capacity, element, creator))
@@ -86,19 +89,19 @@ class QueueTest(PeerTest):
         self.addCleanup(process.stop)
         return process
 
-    def start_ours(self, *arguments):
-        return self.start(*arguments, program=(QUEUE_PEER,))
+    def start_ours(self, *arguments, side=OURS):
+        return self.start(*arguments, program=PROGRAMS[side])
 
     # Producers: the process and its log
 
     def producer(self, side, number, count, *options, n=None):
-        """Starts one and waits until it is attached; `side` is OURS or a version."""
+        """Starts one and waits until it is attached; `side` is one of PROGRAMS or a version."""
         log = self.file(f"{self.segment}-sent-{number}")
         arguments = ["produce", *self.common(), "--n", n or self.n, "--producer", number, "--log", log]
         if count is not None:
             arguments += ["--count", count]
-        if side == OURS:
-            process = self.start_ours(*arguments, *options)
+        if side in PROGRAMS:
+            process = self.start_ours(*arguments, *options, side=side)
         else:
             process = self.start(*arguments, "--version", side, *options)
         ready = process.line("ready")
@@ -114,8 +117,8 @@ class QueueTest(PeerTest):
         arguments = ["steal", "--cursor", cursor] if cursor else ["consume"]
         arguments += [*self.common(), "--log", log, "--stop-file", self.stop_file]
         arguments += ["--n", self.n] if check_sizes else []
-        if side == OURS:
-            process = self.start_ours(*arguments, "--gaps", gaps, "--start", start, *options)
+        if side in PROGRAMS:
+            process = self.start_ours(*arguments, "--gaps", gaps, "--start", start, *options, side=side)
         else:
             gaps = None
             arguments += [] if cursor else ["--start", start]
@@ -136,8 +139,8 @@ class QueueTest(PeerTest):
         with open(pathlib.Path("/dev/shm", self.segment), "rb") as file:
             return struct.unpack("<Q", file.read(8))[0] >> 16
 
-    def newest(self):
+    def newest(self, side=OURS):
         """What our read_last says; attaches, and so adopts."""
-        process = self.start_ours("last", *self.common())
+        process = self.start_ours("last", *self.common(), side=side)
         process.line("ready")
         return process.end()

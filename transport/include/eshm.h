@@ -112,6 +112,17 @@ struct ESHMStats {
 };
 typedef struct ESHMStats ESHMStats;  ///< As `struct ESHMStats`, for C.
 
+/// What eshm_get_books tells: what one handle did. received + conflated is what the other side completed since the
+/// handle began to read, whenever a read has found nothing new. Not in the original.
+struct ESHMBooks {
+  uint64_t written;      ///< Messages.
+  uint64_t received;     ///< Messages.
+  uint64_t conflated;    ///< Messages that were replaced before this handle read them.
+  uint64_t interrupted;  ///< Writes of the other side that were found half done for longer than 100 ms.
+  uint64_t reconnects;   ///< Times that the other side came back.
+};
+typedef struct ESHMBooks ESHMBooks;  ///< As `struct ESHMBooks`, for C.
+
 struct ESHMHandle;
 typedef struct ESHMHandle ESHMHandle;  ///< One end of a channel.
 
@@ -134,6 +145,16 @@ static inline ESHMConfig eshm_default_config(const char* name) {
 /// size, ...; a line on stderr says why. Blocks for at most the stale threshold + 50 ms, to tell a dead peer from a
 /// living one, and for 2 s while another program initialises the segment.
 ESHM_API ESHMHandle* eshm_init(const ESHMConfig* config);
+
+/// As eshm_init with two differences: nothing goes to stderr, and a slave waits for its master for at most
+/// `attach_timeout_ms` (ESHM_TIMEOUT_INFINITE: as long as it takes). If that is not 0, either side is given what was
+/// written after this call, not after its first read; a slave that waited, its master's first message. Not in the
+/// original.
+ESHM_API ESHMHandle* eshm_init_wait(const ESHMConfig* config, uint32_t attach_timeout_ms);
+
+/// Why this thread's latest eshm_init or eshm_init_wait returned NULL; "" if it did not. Never NULL, and valid until the
+/// thread calls one of them again or ends. Not in the original.
+ESHM_API const char* eshm_last_error(void);
 
 /// Closes it; calls that wait on it in other threads return ESHM_ERROR_NOT_INITIALIZED.
 ESHM_API int eshm_destroy(ESHMHandle* handle);
@@ -159,6 +180,9 @@ ESHM_API int eshm_check_remote_alive(ESHMHandle* handle, bool* is_alive);
 
 /// Fills `stats`.
 ESHM_API int eshm_get_stats(ESHMHandle* handle, ESHMStats* stats);
+
+/// Fills `books`. The heartbeats' deltas of eshm_get_stats count from here on. Not in the original.
+ESHM_API int eshm_get_books(ESHMHandle* handle, ESHMBooks* books);
 
 /// Which end it became; never ESHM_ROLE_AUTO.
 ESHM_API int eshm_get_role(ESHMHandle* handle, enum ESHMRole* role);

@@ -24,6 +24,7 @@ struct Options {
   std::pair<std::uint32_t, std::uint32_t> n{1, 1};
   std::optional<std::uint64_t> count;
   std::optional<std::uint64_t> die_after_reserve;
+  double rate = 0;  // messages a second; 0: as fast as it goes
 
   std::string cursor;       // of `steal`: the shared cursor's object
   std::uint64_t start = 0;  // of a private cursor, and of a shared one that is created

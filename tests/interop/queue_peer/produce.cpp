@@ -15,11 +15,13 @@ int produce(UntypedQueue& queue, const Options& options, const Bounds& bounds) {
   std::uint64_t refused = 0;
   std::uint64_t sequence = 0;
   bounds.await_start();
+  const auto started = std::chrono::steady_clock::now();
   for (; !options.count || sequence < *options.count; ++sequence) {
     if (sequence % 256 == 0) {
       bounds.check();
       if (bounds.stopped()) break;
     }
+    if (options.rate > 0) bounds.await_turn(started, sequence, options.rate);
     const slick_peer::Origin origin{options.producer, sequence};
     const std::uint32_t size = slick_peer::message_size(options.seed, origin, options.n.first, options.n.second);
     const std::span<std::byte> bytes(message.data(), std::size_t{size} * queue.element_size());

@@ -46,6 +46,7 @@ void add_produce(CLI::App& app, Options& options) {
   add_sizes(command, options);
   command.add_option("--producer", options.producer, "1 to 65535");
   command.add_option("--count", options.count);
+  command.add_option("--rate", options.rate, "messages per second");
   command.add_option("--die-after-reserve", options.die_after_reserve,
                      "SIGKILL with this message reserved and unwritten");
 }

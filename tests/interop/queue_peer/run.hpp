@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -35,6 +36,13 @@ class Bounds {
   void nap(std::chrono::microseconds time = std::chrono::microseconds{200}) const {
     check();
     std::this_thread::sleep_for(time);
+  }
+  // Until message number `done` may be sent at `rate` messages a second from `started` on.
+  void await_turn(std::chrono::steady_clock::time_point started, std::uint64_t done, double rate) const {
+    const auto turn = started + nanoseconds(static_cast<double>(done) / rate);
+    for (auto now = std::chrono::steady_clock::now(); now < turn; now = std::chrono::steady_clock::now()) {
+      nap(std::min(std::chrono::ceil<std::chrono::microseconds>(turn - now), std::chrono::microseconds{50000}));
+    }
   }
   [[nodiscard]] bool stopped() const {
     return !options_.stop_file.empty() && std::filesystem::exists(options_.stop_file);

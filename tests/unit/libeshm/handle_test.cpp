@@ -20,6 +20,7 @@ std::set<int> codes_of_all_calls(ESHMHandle* handle) {
   std::size_t size = 0;
   bool alive = false;
   ESHMStats stats;
+  ESHMBooks books;
   ESHMRole role{};
   ESHMWakeupMode mode{};
   return {eshm_write(handle, "x", 1),
@@ -28,6 +29,7 @@ std::set<int> codes_of_all_calls(ESHMHandle* handle) {
           eshm_update_heartbeat(handle),
           eshm_check_remote_alive(handle, &alive),
           eshm_get_stats(handle, &stats),
+          eshm_get_books(handle, &books),
           eshm_get_role(handle, &role),
           eshm_set_wakeup_mode(handle, ESHM_WAKEUP_POLL),
           eshm_get_wakeup_mode(handle, &mode),
@@ -69,6 +71,7 @@ TEST_CASE("NULL is refused wherever something is needed", "[libeshm]") {
   }
   CHECK(eshm_check_remote_alive(master, nullptr) == ESHM_ERROR_INVALID_PARAM);
   CHECK(eshm_get_stats(master, nullptr) == ESHM_ERROR_INVALID_PARAM);
+  CHECK(eshm_get_books(master, nullptr) == ESHM_ERROR_INVALID_PARAM);
   CHECK(eshm_get_role(master, nullptr) == ESHM_ERROR_INVALID_PARAM);
   CHECK(eshm_get_wakeup_mode(master, nullptr) == ESHM_ERROR_INVALID_PARAM);
   CHECK(eshm_read_ex(master, buffer, sizeof buffer, nullptr, 0) == ESHM_ERROR_NO_DATA);
@@ -95,6 +98,22 @@ TEST_CASE("eshm_init says in one line why there is no handle", "[libeshm]") {
   config = name.config(ESHM_ROLE_MASTER);
   std::memcpy(&config.disconnect_behavior, &kNone, sizeof kNone);
   CHECK_THAT(reason(&config), Catch::Contains("behaviour 3"));
+}
+
+TEST_CASE("eshm_last_error is why this thread's latest eshm_init returned NULL, with and without a line on stderr",
+          "[libeshm]") {
+  const ChannelName name;
+  const ESHMConfig lonely = name.config(ESHM_ROLE_SLAVE);
+  const std::string said = written_to_stderr([&] { CHECK(eshm_init(&lonely) == nullptr); });
+  CHECK("eshm: " + std::string(eshm_last_error()) + "\n" == said);
+  std::thread([] { CHECK(std::string(eshm_last_error()).empty()); }).join();
+  CHECK(written_to_stderr([] { CHECK(eshm_init_wait(nullptr, 0) == nullptr); }).empty());
+  CHECK_THAT(std::string(eshm_last_error()), Catch::Contains("NULL"));
+  const ESHMConfig config = name.config(ESHM_ROLE_MASTER);
+  ESHMHandle* const handle = eshm_init_wait(&config, 0);
+  REQUIRE(handle != nullptr);
+  CHECK(std::string(eshm_last_error()).empty());
+  CHECK(eshm_destroy(handle) == ESHM_SUCCESS);
 }
 
 TEST_CASE("a handle that was destroyed is refused", "[libeshm]") {

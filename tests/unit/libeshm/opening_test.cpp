@@ -1,8 +1,11 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -17,6 +20,16 @@ ESHMRole role_of(ESHMHandle* handle) {
   ESHMRole role = ESHM_ROLE_AUTO;
   CHECK(eshm_get_role(handle, &role) == ESHM_SUCCESS);
   return role;
+}
+
+/// How often a thread of this process went to sleep.
+int sleeps_of(int thread) {
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/status");
+  for (std::string word; file >> word;) {
+    int count = 0;
+    if (word == "voluntary_ctxt_switches:" && file >> count) return count;
+  }
+  return 0;
 }
 
 /// eshm_init that must fail; what it says.
@@ -76,6 +89,45 @@ TEST_CASE("a slave without a master is refused at once", "[libeshm]") {
   CHECK_THAT(refusal(name.config(ESHM_ROLE_SLAVE)),
              Catch::Contains("has no master") && !Catch::Contains("within the timeout"));
   CHECK_FALSE(name.exists());
+}
+
+TEST_CASE("a slave that is told to wait gets its master's first message, or a reason", "[libeshm]") {
+  const ChannelName name;
+  const ESHMConfig config = name.config(ESHM_ROLE_SLAVE);
+  CHECK(eshm_init_wait(&config, 20) == nullptr);
+  CHECK_THAT(std::string(eshm_last_error()), Catch::Contains("has no master, and none came within the timeout"));
+  ESHMHandle* slave = nullptr;
+  std::atomic<int> thread{0};
+  std::thread waiting([&] {
+    thread = ::gettid();
+    slave = eshm_init_wait(&config, ESHM_TIMEOUT_INFINITE);
+  });
+  REQUIRE(eventually([&] { return thread != 0 && sleeps_of(thread) > 10; }));
+  const End master(name.config(ESHM_ROLE_MASTER));
+  write_text(master, "first");
+  waiting.join();
+  REQUIRE(slave != nullptr);
+  CHECK(read_text(slave, 30'000) == "first");
+  CHECK(eshm_destroy(slave) == ESHM_SUCCESS);
+}
+
+TEST_CASE("a channel that was opened waiting delivers from then on, and keeps books", "[libeshm]") {
+  const ChannelName name;
+  const End master(name.config(ESHM_ROLE_MASTER));
+  write_text(master, "before");
+  const ESHMConfig config = name.config(ESHM_ROLE_SLAVE);
+  ESHMHandle* const slave = eshm_init_wait(&config, 1);
+  REQUIRE(slave != nullptr);
+  write_text(master, "replaced");
+  write_text(master, "after");
+  CHECK(read_text(slave, 0) == "after");
+  CHECK(try_read(slave) == ESHM_ERROR_NO_DATA);
+  ESHMBooks books{};
+  CHECK(eshm_get_books(slave, &books) == ESHM_SUCCESS);
+  CHECK((books.written == 0 && books.received == 1 && books.conflated == 1));
+  CHECK(eshm_get_books(master, &books) == ESHM_SUCCESS);
+  CHECK((books.written == 3 && books.received == 0 && books.conflated == 0));
+  CHECK(eshm_destroy(slave) == ESHM_SUCCESS);
 }
 
 TEST_CASE("a second master and a second slave are refused", "[libeshm]") {

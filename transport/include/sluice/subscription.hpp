@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <sluice/export.hpp>
+#include <sluice/shm/unique_fd.hpp>
 #include <sluice/topic_spec.hpp>
 #include <sluice/transport.hpp>
 #include <sluice/type_name.hpp>
@@ -24,6 +25,7 @@ namespace detail {
 class Runtime;
 struct EndpointStatistics;
 class Delivery;
+class ReadyWatch;
 
 /// What every subscription is made of. With a callback it is driven by one executor; without, by the thread that takes.
 class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<SubscriptionCore> {
@@ -47,8 +49,15 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
   [[nodiscard]] std::optional<TakenMessage> take_for(std::chrono::nanoseconds timeout);
   void release(const TakenMessage& message) noexcept;
 
+  /// See SubscriptionBase.
+  [[nodiscard]] int pollable_fd();
+  [[nodiscard]] bool arm_fd();
+
   /// After this no callback runs any more; waits for one that is running in another thread.
   void close() noexcept;
+
+  /// See SubscriptionBase.
+  void interrupt() noexcept;
   [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
   [[nodiscard]] bool wait_for_publishers(std::uint32_t count, std::chrono::nanoseconds timeout) const;
@@ -73,6 +82,9 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
   std::uint64_t bytes_ = 0;
   bool idle_before_ = true;
   std::atomic<bool> closed_{false};
+  std::atomic<const shm::SharedAtomic<std::uint32_t>*> sleeps_on_{nullptr};  ///< By take_for; as long as it sleeps.
+  shm::UniqueFd ready_;                ///< For pollable_fd.
+  std::shared_ptr<ReadyWatch> watch_;  ///< Makes it readable.
   std::mutex dispatching_;  ///< Held by the executor during a batch.
   std::atomic<std::thread::id> dispatcher_{};
 };
@@ -192,8 +204,21 @@ class SubscriptionBase {
   /// The books. Call it in the thread that takes, or in which the executor spins.
   [[nodiscard]] ReaderStats stats() const noexcept { return core_->reader().stats(); }
 
+  /// Makes take_for, which another thread may be in, return at once, or within a second if it was just about to sleep.
+  /// No message or callback comes after that. Any thread.
+  void interrupt() noexcept { core_->interrupt(); }
+
   /// Publishers that are connected now. Raw topics: 0, foreign ones cannot be counted.
   [[nodiscard]] std::uint32_t publisher_count() const { return core_->reader().writer_count(); }
+
+  /// For programs with an event loop of their own: a descriptor to poll for reading. It becomes readable once for each
+  /// call of arm_fd that returned true, when a message came, and now and then without one. The subscription's; never
+  /// close it. In the thread that takes; not for subscriptions with a callback. Throws Error when there are no
+  /// descriptors or threads left, or after a fork.
+  [[nodiscard]] int pollable_fd() { return core_->pollable_fd(); }
+
+  /// Take until nothing comes, then call this, and poll if it returns true. False: a message is there, take it.
+  [[nodiscard]] bool arm_fd() { return core_->arm_fd(); }
 
   /// Blocks until `count` publishers are there; false after `timeout` or when the process was asked to end.
   [[nodiscard]] bool wait_for_publishers(std::uint32_t count, std::chrono::nanoseconds timeout) const {

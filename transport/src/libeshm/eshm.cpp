@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/file_lock.hpp>
@@ -115,6 +116,23 @@ int checked_read(ESHMHandle* handle, void* buffer, std::size_t buffer_size, std:
   return guarded([&] { return read(*handle, {static_cast<std::byte*>(buffer), buffer_size}, bytes_read, timeout_ms); });
 }
 
+thread_local std::string last_error;
+
+/// NULL: `last_error` says why.
+ESHMHandle* init(const ESHMConfig* config, std::uint32_t attach_timeout_ms) noexcept {
+  last_error.clear();
+  try {
+    return sluice::libeshm::open_handle(config, attach_timeout_ms);
+  } catch (const std::exception& error) {
+    try {
+      last_error = error.what();
+    } catch (...) {
+      last_error = "no memory";  // short enough to need none
+    }
+    return nullptr;
+  }
+}
+
 void fill(ESHMStats& stats, const ChannelStats& from) noexcept {
   stats.master_heartbeat = from.master_heartbeat;
   stats.slave_heartbeat = from.slave_heartbeat;
@@ -136,13 +154,16 @@ void fill(ESHMStats& stats, const ChannelStats& from) noexcept {
 extern "C" {
 
 ESHMHandle* eshm_init(const ESHMConfig* config) {
-  try {
-    return sluice::libeshm::open_handle(config);
-  } catch (const std::exception& error) {
-    ::dprintf(STDERR_FILENO, "eshm: %s\n", error.what());  // NULL alone would not say why
-    return nullptr;
-  }
+  ESHMHandle* const handle = init(config, 0);
+  if (handle == nullptr) ::dprintf(STDERR_FILENO, "eshm: %s\n", last_error.c_str());  // NULL alone would not say why
+  return handle;
 }
+
+ESHMHandle* eshm_init_wait(const ESHMConfig* config, uint32_t attach_timeout_ms) {
+  return init(config, attach_timeout_ms);
+}
+
+const char* eshm_last_error(void) { return last_error.c_str(); }
 
 int eshm_destroy(ESHMHandle* handle) {
   if (handle == nullptr) return ESHM_ERROR_INVALID_PARAM;
@@ -191,6 +212,14 @@ int eshm_check_remote_alive(ESHMHandle* handle, bool* is_alive) {
 int eshm_get_stats(ESHMHandle* handle, ESHMStats* stats) {
   if (handle == nullptr || stats == nullptr) return ESHM_ERROR_INVALID_PARAM;
   return ask(handle, [&](Channel& channel) { fill(*stats, channel.stats()); });
+}
+
+int eshm_get_books(ESHMHandle* handle, ESHMBooks* books) {
+  if (handle == nullptr || books == nullptr) return ESHM_ERROR_INVALID_PARAM;
+  return ask(handle, [&](Channel& channel) {
+    const ChannelStats stats = channel.stats();
+    *books = {stats.written, stats.received, stats.conflated, stats.interrupted, stats.reconnects};
+  });
 }
 
 int eshm_get_role(ESHMHandle* handle, enum ESHMRole* role) {

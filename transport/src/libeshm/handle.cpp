@@ -65,7 +65,12 @@ eshm::OnDisconnect behavior_of(const ESHMConfig& config) {
   }
 }
 
-eshm::ChannelOptions options_of(const ESHMConfig& config) {
+std::chrono::nanoseconds patience_of(std::uint32_t attach_timeout_ms) {
+  if (attach_timeout_ms == ESHM_TIMEOUT_INFINITE) return eshm::Channel::kForever;
+  return std::chrono::milliseconds(attach_timeout_ms);
+}
+
+eshm::ChannelOptions options_of(const ESHMConfig& config, std::uint32_t attach_timeout_ms) {
   constexpr std::uint32_t kUpstreamMode = 0666;
   eshm::ChannelOptions options;
   options.role = role_of(config);
@@ -79,18 +84,18 @@ eshm::ChannelOptions options_of(const ESHMConfig& config) {
   options.auto_cleanup = config.auto_cleanup;
   options.heartbeat = config.use_threads;
   options.max_size = ESHM_MAX_DATA_SIZE;
-  options.attach_timeout = std::chrono::nanoseconds{0};
-  options.first_read = eshm::FirstRead::after_reading;
+  options.attach_timeout = patience_of(attach_timeout_ms);
+  options.first_read = attach_timeout_ms == 0 ? eshm::FirstRead::after_reading : eshm::FirstRead::after_open;
   options.access = shm::umask_access(kUpstreamMode);
   return options;
 }
 
 }  // namespace
 
-ESHMHandle* open_handle(const ESHMConfig* config) {
+ESHMHandle* open_handle(const ESHMConfig* config, std::uint32_t attach_timeout_ms) {
   if (config == nullptr) throw Error("eshm_init needs a configuration, not NULL");
   if (config->shm_name == nullptr) throw Error("eshm_init needs a shm_name, not NULL");
-  const eshm::ChannelOptions options = options_of(*config);
+  const eshm::ChannelOptions options = options_of(*config, attach_timeout_ms);
   return handle_for(std::make_unique<eshm::Channel>(config->shm_name, options));
 }
 

@@ -33,8 +33,8 @@ struct ESHMHandle {
 
 namespace sluice::libeshm {
 
-/// Opens the channel. Throws Error.
-[[nodiscard]] ESHMHandle* open_handle(const ESHMConfig* config);
+/// Opens the channel; a slave waits for its master for at most `attach_timeout_ms`. Throws Error.
+[[nodiscard]] ESHMHandle* open_handle(const ESHMConfig* config, std::uint32_t attach_timeout_ms);
 
 /// Closes it. False: it was closed already.
 bool close_handle(ESHMHandle& handle);

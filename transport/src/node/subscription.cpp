@@ -1,11 +1,17 @@
 #include <sluice/subscription.hpp>
 
+#include <sys/eventfd.h>
+
+#include <cerrno>
+
 #include <sluice/executor.hpp>
 #include <sluice/shm/doorbell.hpp>
 #include <sluice/shm/file_lock.hpp>
+#include <sluice/shm/service_thread.hpp>
 #include <sluice/shm/sleep.hpp>
 
 #include "control/runtime.hpp"
+#include "node/ready_watch.hpp"
 #include "node/wait_for_peers.hpp"
 
 namespace sluice::detail {
@@ -27,7 +33,35 @@ SubscriptionCore::SubscriptionCore(std::shared_ptr<Runtime> runtime, const Trans
       entry_(runtime_->record().add_endpoint(EntryKind::subscription, node_entry, spec_)),
       statistics_(&runtime_->record().statistics(entry_)) {}
 
-SubscriptionCore::~SubscriptionCore() { runtime_->record().remove(entry_); }
+SubscriptionCore::~SubscriptionCore() {
+  if (watch_ != nullptr && fork_generation_ == shm::fork_generation()) {
+    watch_->forget(ready_.get());
+  } else if (watch_ != nullptr) {
+    new std::shared_ptr<ReadyWatch>(std::move(watch_));  // its thread is not in this process; it must not be joined
+  }
+  runtime_->record().remove(entry_);
+}
+
+int SubscriptionCore::pollable_fd() {
+  check_not_forked();
+  if (!ready_.valid()) {
+    watch_ = shm::process_service<ReadyWatch>();
+    if (watch_ == nullptr) throw Error("topic '" + spec_.name + "': no thread can be started that watches it");
+    ready_ = shm::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!ready_.valid()) throw SystemError("topic '" + spec_.name + "': there is no pollable descriptor", errno);
+  }
+  return ready_.get();
+}
+
+bool SubscriptionCore::arm_fd() {
+  const int fd = pollable_fd();
+  eventfd_t rung = 0;
+  ::eventfd_read(fd, &rung);
+  const auto wait = arm();
+  if (!wait) return false;
+  watch_->watch(fd, *wait);
+  return true;
+}
 
 void SubscriptionCore::account(const TakenMessage& message) noexcept {
   ++received_;
@@ -104,11 +138,13 @@ std::optional<TakenMessage> SubscriptionCore::take_for(std::chrono::nanoseconds 
   for (;;) {
     if (const auto message = take()) return message;
     const auto wait = arm();
-    if (deadline.passed() || signal_received() || shm::sleep_cancelled()) return std::nullopt;
+    if (deadline.passed() || closed() || signal_received() || shm::sleep_cancelled()) return std::nullopt;
     if (!wait) continue;
     const shm::Deadline until = earlier(deadline, shm::Deadline::after(wait->at_most));
     if (wait->word != nullptr) {
+      sleeps_on_.store(wait->word, std::memory_order_release);
       shm::futex_wait(*wait->word, wait->expected, until);
+      sleeps_on_.store(nullptr, std::memory_order_release);
     } else {
       shm::sleep_for(std::chrono::nanoseconds{until.ns() - shm::monotonic_ns()});
     }
@@ -119,6 +155,12 @@ void SubscriptionCore::close() noexcept {
   closed_.store(true, std::memory_order_release);
   if (dispatcher_.load(std::memory_order_relaxed) == std::this_thread::get_id()) return;  // from its own callback
   const std::lock_guard lock(dispatching_);
+}
+
+void SubscriptionCore::interrupt() noexcept {
+  closed_.store(true, std::memory_order_release);
+  // Whoever else sleeps on the topic looks once more and sleeps on.
+  if (const auto* word = sleeps_on_.load(std::memory_order_acquire)) shm::futex_wake_all(*word);
 }
 
 bool SubscriptionCore::wait_for_publishers(std::uint32_t count, std::chrono::nanoseconds timeout) const {

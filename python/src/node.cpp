@@ -1,0 +1,233 @@
+#include <pybind11/functional.h>
+#include <pybind11/stl.h>
+
+#include <iostream>
+#include <vector>
+
+#include <sluice/sluice.hpp>
+
+#include "bindings.hpp"
+#include "endpoints.hpp"
+#include "interruptible_call.hpp"
+
+namespace sluice::python {
+
+namespace py = pybind11;
+
+namespace {
+
+/// Runs `spin`, and ends in order on Ctrl-C and SIGTERM as in C++: with a return.
+template <typename Spin>
+auto run_spin(const Spin& spin, bool ctrl_c_returns) -> decltype(spin()) {
+  try {
+    InterruptibleCall call;
+    auto result = spin();
+    call.finish();
+    return result;
+  } catch (py::error_already_set& error) {
+    if (!ctrl_c_returns || !error.matches(PyExc_KeyboardInterrupt)) throw;
+    return {};
+  }
+}
+
+/// A call of a node's spin. Whoever closes the node meanwhile leaves it to the last one.
+class Spinning {
+ public:
+  explicit Spinning(PythonNode& node) noexcept : node_(node) { ++node_.spinning; }
+  Spinning(const Spinning&) = delete;
+  Spinning& operator=(const Spinning&) = delete;
+  ~Spinning() {
+    if (--node_.spinning == 0 && node_.closing) node_.node.reset();
+  }
+
+ private:
+  PythonNode& node_;
+};
+
+void close(PythonNode& self) {
+  self.closing = true;
+  if (self.spinning == 0) {
+    self.node.reset();
+  } else if (Node* node = self.node.get_if_usable()) {
+    node->shutdown();
+  }
+}
+
+bool spin_node(const std::shared_ptr<PythonNode>& self, const py::object& seconds, bool ctrl_c_returns) {
+  Node& node = self->node.get();
+  const auto duration = duration_of(seconds, "duration");
+  const Spinning spinning(*self);
+  return run_spin([&] { return node.spin_for(duration); }, ctrl_c_returns);
+}
+
+NodeOptions options_from(const std::vector<std::string>& arguments) {
+  std::vector<const char*> argv{"python"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  NodeOptions options = NodeOptions::from_args(static_cast<int>(argv.size()), argv.data());
+  options.handle_signals = false;  // Python handles them
+  return options;
+}
+
+void log(PythonNode& self, int level, const std::string& text) {
+  self.node.get().log().log(static_cast<spdlog::level::level_enum>(level), text);
+}
+
+/// sluice.Timer: calls its Python object's method _call.
+class PythonTimer {
+ public:
+  PythonTimer(std::shared_ptr<PythonNode> node, const py::object& period) : node_(std::move(node)) {
+    period_ = duration_of(period, "a timer's period");
+  }
+  PythonTimer(const PythonTimer&) = delete;
+  PythonTimer& operator=(const PythonTimer&) = delete;
+  ~PythonTimer() { cancel(); }
+
+  static void start(const py::object& self) { self.cast<PythonTimer&>().start_calling(self); }
+
+  /// Under the interpreter's lock, as every call of the callback: none begins after this.
+  void cancel() noexcept {
+    if (timer_) timer_->cancel();
+    timer_.reset();
+  }
+
+ private:
+  void start_calling(py::handle self) {
+    timer_ = node_->node.get().every(period_, [self] {
+      const auto timer = py::reinterpret_borrow<py::object>(self);
+      try {
+        timer.attr("_callback")();
+      } catch (py::error_already_set& error) {
+        report_callback_error(error, "a timer's callback");
+      }
+    });
+  }
+
+  std::shared_ptr<PythonNode> node_;
+  std::chrono::nanoseconds period_{};
+  std::optional<Timer> timer_;
+};
+
+/// sluice.Executor.
+class PythonExecutor {
+ public:
+  void add(const std::shared_ptr<PythonNode>& node) {
+    executor_.get().add(node->node.get());
+    nodes_.push_back(node);
+  }
+  void remove(const std::shared_ptr<PythonNode>& node) {
+    executor_.get().remove(node->node.get());
+    std::erase(nodes_, node);
+  }
+  bool spin_for(const py::object& seconds, bool ctrl_c_returns) {
+    Executor& executor = executor_.get();
+    const auto duration = duration_of(seconds, "duration");
+    return run_spin([&] { return executor.spin_for(duration); }, ctrl_c_returns);
+  }
+  bool spin_once(const py::object& seconds) {
+    Executor& executor = executor_.get();
+    const auto timeout = duration_of(seconds, "timeout");
+    return run_spin([&] { return executor.spin_once(timeout); }, false);
+  }
+  void shutdown() const { executor_.get().shutdown(); }
+
+  PythonExecutor() : executor_("the executor") { executor_.emplace(); }
+
+ private:
+  std::vector<std::shared_ptr<PythonNode>> nodes_;  ///< Outlive their place in the executor.
+  Owned<Executor> executor_;
+};
+
+void bind_node_class(py::module_& module) {
+  py::class_<PythonNode, std::shared_ptr<PythonNode>>(module, "Node", "What sluice.Node is made of.")
+      .def(py::init([](const std::string& name, const std::vector<std::string>& arguments) {
+             return std::make_shared<PythonNode>(name, options_from(arguments));
+           }),
+           py::arg("name"), py::arg("arguments"))
+      .def_property_readonly(
+          "name", [](PythonNode& self) { return self.node.get().name(); }, "\"imu_filter\".")
+      .def_property_readonly(
+          "fully_qualified_name", [](PythonNode& self) { return self.node.get().fully_qualified_name(); },
+          "\"/robot/imu_filter\".")
+      .def_property_readonly(
+          "arguments", [](PythonNode& self) { return self.node.get().options().arguments; },
+          "What the node's options did not take of its arguments.")
+      .def_property_readonly("_parameters", [](PythonNode& self) { return self.node.get().options().parameters; })
+      .def_property_readonly(
+          "closed", [](const PythonNode& self) { return self.closing; }, "Whether close was called.")
+      .def_property_readonly("_busy", [](const PythonNode& self) { return self.spinning > 0; })
+      .def("_spin", &spin_node, py::arg("seconds"), py::arg("ctrl_c_returns"))
+      .def(
+          "shutdown", [](PythonNode& self) { self.node.get().shutdown(); },
+          "Ends spin, of the executor that this node was added to as well. Any thread; also from a callback.")
+      .def("_close", &close)
+      .def("_log", &log, py::arg("level"), py::arg("text"))
+      .def(
+          "_on_event",
+          [](const py::object& self, bool any) {
+            std::function<void(const TransportEvent&)> handler;
+            if (any) {
+              handler = [handle = py::handle(self)](const TransportEvent& event) {
+                const auto node = py::reinterpret_borrow<py::object>(handle);
+                try {
+                  node.attr("_event_callback")(event);
+                } catch (py::error_already_set& error) {
+                  report_callback_error(error, "the callback for events");
+                }
+              };
+            }
+            self.cast<PythonNode&>().node.get().on_event(std::move(handler));
+          },
+          py::arg("any"));
+}
+
+}  // namespace
+
+void report_callback_error(py::error_already_set& error, const std::string& callback) {
+  if (error.matches(PyExc_KeyboardInterrupt) || error.matches(PyExc_SystemExit)) throw;
+  error.restore();
+  PySys_FormatStderr("sluice: %s raised:\n", callback.c_str());
+  PyErr_Print();
+}
+
+void bind_node(py::module_& module) {
+  bind_node_class(module);
+
+  py::class_<TransportEvent> event(module, "TransportEvent",
+                                   "Something that happened to an endpoint of its own accord, so that no return value "
+                                   "tells it.");
+  py::enum_<TransportEvent::Kind>(event, "Kind", "What kind of thing.")
+      .value("reliability_lost", TransportEvent::Kind::reliability_lost)
+      .value("liveliness_lost", TransportEvent::Kind::liveliness_lost)
+      .value("liveliness_gained", TransportEvent::Kind::liveliness_gained)
+      .value("segment_replaced", TransportEvent::Kind::segment_replaced)
+      .value("writer_interrupted", TransportEvent::Kind::writer_interrupted)
+      .value("second_writer", TransportEvent::Kind::second_writer);
+  event.def_readonly("kind", &TransportEvent::kind, "For programs.")
+      .def_readonly("topic", &TransportEvent::topic, "Fully qualified.")
+      .def_readonly("message", &TransportEvent::message, "For people: what was noticed, and what to do.");
+
+  py::class_<PythonTimer, std::shared_ptr<PythonTimer>>(module, "Timer", "What sluice.Timer is made of.")
+      .def(py::init<std::shared_ptr<PythonNode>, const py::object&>(), py::arg("node"), py::arg("period"))
+      .def("_start", &PythonTimer::start)
+      .def("cancel", &PythonTimer::cancel, "No further call begins. Any thread, also from the callback.");
+
+  py::class_<PythonExecutor, std::shared_ptr<PythonExecutor>>(
+      module, "Executor", "Runs the callbacks and timers of several nodes in the thread that spins.")
+      .def(py::init<>())
+      .def("add", &PythonExecutor::add, py::arg("node"),
+           "A node belongs to at most one executor; others must not spin it.")
+      .def("remove", &PythonExecutor::remove, py::arg("node"), "Takes effect with the next round.")
+      .def(
+          "spin", [](PythonExecutor& self) { self.spin_for(py::none(), true); }, "Until shutdown(), Ctrl-C or SIGTERM.")
+      .def(
+          "spin_for", [](PythonExecutor& self, const py::object& seconds) { return self.spin_for(seconds, false); },
+          py::arg("seconds"),
+          "At most for so many seconds; False when it ended earlier. Ctrl-C raises KeyboardInterrupt.")
+      .def("spin_once", &PythonExecutor::spin_once, py::arg("timeout") = 0.0,
+           "Runs what is ready now, or waits up to `timeout` seconds for something; whether anything ran.")
+      .def("shutdown", &PythonExecutor::shutdown, "Makes spin return. Any thread; also from a callback.");
+
+  module.def("_interpreter_ends", &stay_asleep_from_now_on);
+}
+
+}  // namespace sluice::python

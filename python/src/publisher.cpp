@@ -1,0 +1,267 @@
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <span>
+
+#include "bindings.hpp"
+#include "endpoints.hpp"
+#include "interruptible_call.hpp"
+#include "loan.hpp"
+
+namespace sluice::python {
+
+namespace py = pybind11;
+
+namespace {
+
+/// The bytes of a Python object.
+class Contents {
+ public:
+  explicit Contents(py::handle object) {
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw py::error_already_set();
+  }
+  Contents(const Contents&) = delete;
+  Contents& operator=(const Contents&) = delete;
+  ~Contents() { PyBuffer_Release(&view_); }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return {static_cast<const std::byte*>(view_.buf), static_cast<std::size_t>(view_.len)};
+  }
+
+ private:
+  Py_buffer view_{};
+};
+
+/// sluice.Publisher. One thread publishes at a time; another one that wants to waits for its turn.
+class PythonPublisher {
+ public:
+  PythonPublisher(std::shared_ptr<PythonNode> node, const std::string& topic, const py::object& type,
+                  const std::string& type_name)
+      : layout_(type), publisher_("the publisher of '" + topic + "'"), node_(std::move(node)) {
+    const std::string name = layout_->fixed() ? layout_->name : type_name;
+    publisher_.emplace(
+        node_->node.get().advertise_bytes(topic, MessageType{name, static_cast<std::uint32_t>(layout_->size)}));
+    topic_ = publisher_.get().topic();
+  }
+
+  PublishResult publish(const py::object& message) {
+    const Turn turn(*this);
+    BytesPublisher& publisher = publisher_.get();
+    if (MemoryObject* loan = as_loan(message)) return publish_loan(publisher, *loan, loan->size);
+    return publish_bytes(publisher, as_buffer(message));
+  }
+
+  PublishResult publish_used(const py::object& message, std::size_t used) {
+    const Turn turn(*this);
+    MemoryObject* loan = as_loan(message);
+    if (loan == nullptr) throw py::type_error("publish(loan, used) needs a loan");
+    return publish_loan(publisher_.get(), *loan, static_cast<Py_ssize_t>(used));
+  }
+
+  /// Publishes the rows of an array one after the other; how many were sent.
+  std::size_t publish_batch(const py::object& messages) {
+    const Turn turn(*this);
+    BytesPublisher& publisher = publisher_.get();
+    const auto rows = rows_of(messages);
+    const std::size_t stride = layout_->size;
+    const auto count = static_cast<std::size_t>(rows.size());
+    const auto* data = static_cast<const std::byte*>(rows.data());
+    InterruptibleCall call;
+    std::size_t sent = 0;
+    while (sent < count && is_sent(publisher.publish(std::span(data + sent * stride, stride)))) ++sent;
+    call.finish();
+    return sent;
+  }
+
+  py::object loan(std::optional<std::size_t> max_bytes) {
+    const Turn turn(*this);
+    BytesPublisher& publisher = publisher_.get();
+    if (!max_bytes && !layout_->fixed())
+      throw py::type_error("topic '" + topic_ + "' carries bytes: say loan(max_bytes)");
+    const std::size_t size = max_bytes.value_or(layout_->size);
+    check_size(size);
+    BytesLoan loan = publisher.loan(size);
+    if (!loan) {
+      throw Error("topic '" + topic_ + "' lends no " + std::to_string(size) +
+                  " bytes: they are more than its max_size, or its loans are all in use; publish or drop one");
+    }
+    return make_loan(std::move(loan), size, layout_);
+  }
+
+  [[nodiscard]] bool wait_for_subscribers(std::uint32_t count, const py::object& timeout) {
+    InterruptibleCall call;
+    const bool came = publisher_.get().wait_for_subscribers(count, duration_of(timeout, "timeout"));
+    call.finish();
+    return came;
+  }
+
+  [[nodiscard]] WriterStats stats() const { return publisher_.get().stats(); }
+  [[nodiscard]] std::uint32_t subscriber_count() const { return publisher_.get().subscriber_count(); }
+  [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
+  [[nodiscard]] const py::object& type() const noexcept { return layout_->type; }
+  [[nodiscard]] bool closed() const noexcept { return publisher_.closed(); }
+
+  void close() {
+    const Turn turn(*this);
+    publisher_.reset();
+  }
+
+ private:
+  /// Held during every call that touches the publisher. Taking it may wait for a thread that sleeps in publish and
+  /// needs the interpreter's lock to wake up, so that lock is given back meanwhile.
+  class Turn {
+   public:
+    explicit Turn(PythonPublisher& publisher) : lock_(publisher.busy_, std::try_to_lock) {
+      if (lock_.owns_lock()) return;
+      const py::gil_scoped_release release;
+      lock_.lock();
+    }
+
+   private:
+    std::unique_lock<std::mutex> lock_;
+  };
+
+  static bool is_sent(PublishResult result) noexcept {
+    return result == PublishResult::ok || result == PublishResult::uncertain;
+  }
+
+  /// What publishing a copy needs: something with the buffer protocol. Arrays of another dtype are refused, what is no
+  /// buffer (a tuple, a dictionary's values) becomes one message of the type.
+  [[nodiscard]] py::object as_buffer(const py::object& message) const {
+    if (!layout_->fixed() || PyBytes_CheckExact(message.ptr()) != 0) return contiguous(message);
+    if (py::isinstance<py::array>(message)) {
+      check_dtype(py::reinterpret_borrow<py::array>(message));
+      return contiguous(message);
+    }
+    if (PyObject_CheckBuffer(message.ptr()) != 0 && !py::isinstance<py::tuple>(message)) return message;
+    return py::module_::import("numpy").attr("array")(message, layout_->dtype);
+  }
+
+  [[nodiscard]] static py::object contiguous(const py::object& message) {
+    if (!py::isinstance<py::array>(message)) return message;
+    const auto array = py::reinterpret_borrow<py::array>(message);
+    if ((array.flags() & py::array::c_style) != 0) return message;
+    return py::module_::import("numpy").attr("ascontiguousarray")(message);
+  }
+
+  void check_dtype(const py::array& array) const {
+    const py::dtype found = array.dtype();
+    if (found.is(layout_->dtype) || found.equal(layout_->dtype)) return;
+    throw py::type_error("topic '" + topic_ + "' carries " + layout_->name + ", whose dtype is " +
+                         std::string(py::str(py::handle(layout_->dtype))) + ", not " +
+                         std::string(py::str(py::handle(found))));
+  }
+
+  [[nodiscard]] py::array rows_of(const py::object& messages) const {
+    if (!layout_->fixed())
+      throw py::type_error("publish_batch is for topics of a fixed type; '" + topic_ + "' carries bytes");
+    const auto rows =
+        py::reinterpret_borrow<py::array>(py::module_::import("numpy").attr("ascontiguousarray")(messages));
+    check_dtype(rows);
+    return rows;
+  }
+
+  void check_size(std::size_t size) const {
+    if (!layout_->fixed() || size == layout_->size) return;
+    throw py::value_error("topic '" + topic_ + "' carries " + layout_->name + " of " + std::to_string(layout_->size) +
+                          " bytes, not " + std::to_string(size));
+  }
+
+  PublishResult publish_bytes(BytesPublisher& publisher, const py::object& message) {
+    const Contents contents(message);
+    check_size(contents.bytes().size());
+    InterruptibleCall call;
+    const PublishResult result = publisher.publish(contents.bytes());
+    call.finish();
+    return checked(result, contents.bytes().size());
+  }
+
+  PublishResult publish_loan(BytesPublisher& publisher, MemoryObject& loan, Py_ssize_t used) {
+    if (loan.data == nullptr) throw py::value_error("this loan was published or given back already");
+    if (used > loan.size) {
+      throw py::value_error("a loan of " + std::to_string(loan.size) + " bytes cannot have " + std::to_string(used) +
+                            " used ones");
+    }
+    check_size(static_cast<std::size_t>(used));
+    InterruptibleCall call;
+    PublishResult result{};
+    if (loan.exports == 0) {
+      result = publisher.publish(take_loan(loan), static_cast<std::size_t>(used));
+    } else {
+      // Arrays still look into it: the loan stays with them, so that what they write later reaches no other message.
+      result = publisher.publish(std::span<const std::byte>(loan.data, static_cast<std::size_t>(used)));
+      loan.data = nullptr;
+    }
+    call.finish();
+    return checked(result, static_cast<std::size_t>(used));
+  }
+
+  /// What is normal is a result; what is a mistake of the program is an exception.
+  PublishResult checked(PublishResult result, std::size_t size) const {
+    switch (result) {
+      case PublishResult::too_large:
+        throw py::value_error("topic '" + topic_ + "': a message of " + std::to_string(size) +
+                              " bytes is longer than its max_size; raise max_size in the configuration");
+      case PublishResult::wrong_size:
+        throw py::value_error("topic '" + topic_ + "': a message of " + std::to_string(size) +
+                              " bytes is no whole number of the segment's elements");
+      case PublishResult::ok:
+      case PublishResult::timeout:
+      case PublishResult::uncertain: break;
+    }
+    return result;
+  }
+
+  SharedLayout layout_;
+  std::string topic_;
+  Owned<BytesPublisher> publisher_;
+  std::shared_ptr<PythonNode> node_;
+  std::mutex busy_;
+};
+
+}  // namespace
+
+void bind_publisher(py::module_& module) {
+  py::enum_<PublishResult>(module, "PublishResult", "How a publication ended.")
+      .value("ok", PublishResult::ok, "Sent.")
+      .value("timeout", PublishResult::timeout, "reliable: no room within max_blocking_time; nothing was sent.")
+      .value("uncertain", PublishResult::uncertain,
+             "This process was stopped for so long in the middle that others gave the position up.");
+
+  py::class_<WriterStats>(module, "PublisherStats", "A publisher's books, all since it was opened.")
+      .def_readonly("published", &WriterStats::published, "Messages sent.")
+      .def_readonly("bytes", &WriterStats::bytes, "Their payload.")
+      .def_readonly("timeouts", &WriterStats::timeouts, "Publications that ended with PublishResult.timeout.")
+      .def_readonly("uncertain", &WriterStats::uncertain, "Publications that ended with PublishResult.uncertain.");
+
+  py::class_<PythonPublisher, std::shared_ptr<PythonPublisher>>(
+      module, "Publisher", "Publishes on one topic. Made by Node.advertise and Node.advertise_bytes. Any thread.")
+      .def(py::init<std::shared_ptr<PythonNode>, const std::string&, const py::object&, const std::string&>(),
+           py::arg("node"), py::arg("topic"), py::arg("type"), py::arg("type_name"))
+      .def(
+          "publish", &PythonPublisher::publish, py::arg("message"),
+          "Sends a loan, or a copy of anything with the buffer protocol: bytes, a NumPy array. On a typed topic also a "
+          "tuple of the fields. May wait on a reliable topic, at most max_blocking_time. ValueError for a message that "
+          "is too large or of another size than the type, TypeError for another dtype; neither sends anything.")
+      .def("publish", &PythonPublisher::publish_used, py::arg("loan"), py::arg("used"),
+           "Sends the first `used` bytes of a loan.")
+      .def(
+          "publish_batch", &PythonPublisher::publish_batch, py::arg("messages"),
+          "Sends the elements of a structured array one after the other. Returns how many: all of them, or less when a "
+          "reliable topic had no room within max_blocking_time.")
+      .def(
+          "loan", &PythonPublisher::loan, py::arg("max_bytes") = py::none(),
+          "Memory for one message: of the type's size, or of max_bytes. Never blocks. Error when all loans are in use.")
+      .def("wait_for_subscribers", &PythonPublisher::wait_for_subscribers, py::arg("count") = 1,
+           py::arg("timeout") = py::none(),
+           "Blocks until `count` subscriptions are there; False after `timeout` seconds (None: never).")
+      .def("stats", &PythonPublisher::stats, "The books since it was opened.")
+      .def("close", &PythonPublisher::close, "Leaves the topic. Further calls of close do nothing.")
+      .def_property_readonly("subscriber_count", &PythonPublisher::subscriber_count,
+                             "Subscriptions that would receive a message published now; 0 on raw topics.")
+      .def_property_readonly("topic", &PythonPublisher::topic, "Fully qualified.")
+      .def_property_readonly("type", &PythonPublisher::type, "The MessageType, or None for bytes.")
+      .def_property_readonly("closed", &PythonPublisher::closed, "Whether close was called.");
+}
+
+}  // namespace sluice::python
