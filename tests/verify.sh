@@ -145,6 +145,11 @@ python_slick() {
   /usr/bin/python3 -B tests/interop/python_slick_matrix.py --seed 3 --messages 10000000 Campaign
 }
 
+# C++ and Python, fifty times over: what tests/interop/run.sh does.
+interop_script() {
+  tests/interop/run.sh --repeat 50
+}
+
 # Inputs that nobody thought of: SLUICE_FUZZ_SECONDS for each fuzzer, together twelve and a half minutes. A finding ends
 # it, and is left in build/fuzz/findings; inputs that reach something new are kept in build/fuzz/corpus.
 fuzz() {
@@ -163,8 +168,8 @@ fuzz() {
   done
 }
 
-readonly all=(million crashes eshm_cycles eshm_topics queue_interop python_slick fuzz kill_points demo_kills repeat
-  no_network static_plugins outer_project python_wheel clang aarch64)
+readonly all=(million crashes eshm_cycles eshm_topics queue_interop interop_script python_slick fuzz kill_points
+  demo_kills repeat no_network static_plugins outer_project python_wheel clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do
   if ! printf '%s\n' "${all[@]}" | grep -qx "$name"; then

@@ -15,6 +15,7 @@ parser.add_argument("--count", type=int, help="end after so many greetings")
 
 def talk(channel: ESHM, rate: float, count: int | None) -> None:
     """Sends at the rate, and reads until the next greeting is due."""
+    channel.try_read()  # the first read says from when on messages are delivered: before the first greeting
     due = time.monotonic()
     sent = 0
     while True:
@@ -26,7 +27,8 @@ def talk(channel: ESHM, rate: float, count: int | None) -> None:
             sent += 1
             due += 1 / rate
         try:
-            answer = channel.read_text(timeout_ms=max(0, min(100, round((due - time.monotonic()) * 1000))) or 1)
+            wait = max(1, min(100, round((due - time.monotonic()) * 1000)))
+            answer = channel.read_text(timeout_ms=wait)
             print(f"[MASTER] Received: {answer}", flush=True)
         except TimeoutError:
             pass

@@ -13,7 +13,7 @@ import weakref
 from typing import Any, Callable, Iterable, Mapping
 
 from sluice import _native
-from sluice._native import Executor, Message, Publisher, TransportEvent
+from sluice._native import Message, Publisher, TransportEvent
 from sluice.message_type import MessageType
 
 __all__ = ["Executor", "Logger", "Node", "Subscription", "Timer"]
@@ -116,6 +116,15 @@ class Subscription(_native.Subscription):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Executor(_native.Executor):
+    """Runs the callbacks and timers of several nodes in the thread that spins. One thread spins; any thread may add,
+    remove and shut down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _executors.add(self)
 
 
 class Node(_native.Node):
@@ -266,20 +275,24 @@ def _handle_signals() -> None:
 
 _LAST_MOMENT = 1.5  # seconds
 _open_nodes: weakref.WeakSet[Node] = weakref.WeakSet()
+_executors: weakref.WeakSet[Executor] = weakref.WeakSet()
 
 
 def _close_all() -> None:
-    """Nodes that are left when the interpreter ends leave in order, so that nothing of theirs stays behind. Threads that
-    are in the library then get a moment to leave it."""
-    nodes = list(_open_nodes)
-    waiting = [owned for node in nodes for owned in node._owned if isinstance(owned, Subscription)]
+    """Nodes that are left when the interpreter ends leave in order, so that nothing of theirs stays behind. Threads
+    that are in the library then get a moment to leave it."""
+    nodes, executors = list(_open_nodes), list(_executors)
+    waiting: list[Any] = [owned for node in nodes for owned in node._owned if isinstance(owned, Subscription)]
+    for executor in executors:
+        executor.shutdown()
     for node in nodes:
         node.close()
     deadline = time.monotonic() + _LAST_MOMENT
-    while any(each._busy for each in [*nodes, *waiting]) and time.monotonic() < deadline:
+    while any(each._busy for each in [*nodes, *executors, *waiting]) and time.monotonic() < deadline:
         time.sleep(0.001)
     _native._interpreter_ends()
 
 
 atexit.register(_close_all)
 os.register_at_fork(after_in_child=_open_nodes.clear)
+os.register_at_fork(after_in_child=_executors.clear)

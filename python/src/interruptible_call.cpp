@@ -10,17 +10,29 @@ namespace sluice::python {
 
 namespace {
 std::atomic<bool> interpreter_ends{false};
-}
+std::atomic<int> waking{0};  ///< Threads that decided to take the lock and do not have it yet.
+}  // namespace
 
-void stay_asleep_from_now_on() noexcept { interpreter_ends = true; }
+void stay_asleep_from_now_on() {
+  // Sequentially consistent, as the increment and the look in after_sleep: either we see that a thread is waking and
+  // let it have the lock now, while it can still be had, or it sees that it may not wake up.
+  interpreter_ends = true;
+  const pybind11::gil_scoped_release release;
+  while (waking != 0) ::usleep(100);
+}
 
 InterruptibleCall::~InterruptibleCall() {
   if (interrupted_) PyErr_Clear();  // another exception is on its way
 }
 
 bool InterruptibleCall::after_sleep() noexcept {
-  while (interpreter_ends && ::getpid() != ::gettid()) ::pause();
+  ++waking;
+  if (interpreter_ends && ::getpid() != ::gettid()) {
+    --waking;
+    for (;;) ::pause();
+  }
   PyEval_RestoreThread(state_);
+  --waking;
   if (!interrupted_) interrupted_ = PyErr_CheckSignals() != 0;
   return !interrupted_ && (stop_ == nullptr || !*stop_);
 }

@@ -34,9 +34,9 @@ class InterruptibleCall final : private shm::SleepObserver {
   shm::SleepScope scope_;
 };
 
-/// From now on other threads than the main one stay asleep: the interpreter is ending, and would end them in a way that
-/// C++ does not survive.
-void stay_asleep_from_now_on() noexcept;
+/// From now on other threads than the main one do not come back from a sleep: the interpreter is ending, and would end
+/// them in a way that C++ does not survive. Those that are just waking up come back first.
+void stay_asleep_from_now_on();
 
 /// A duration in Python's seconds; None is for ever. Throws ValueError for what is no time.
 [[nodiscard]] std::chrono::nanoseconds duration_of(const pybind11::object& seconds, const char* what);

@@ -121,18 +121,31 @@ class PythonExecutor {
   bool spin_for(const py::object& seconds, bool ctrl_c_returns) {
     Executor& executor = executor_.get();
     const auto duration = duration_of(seconds, "duration");
+    const Busy busy(*this);
     return run_spin([&] { return executor.spin_for(duration); }, ctrl_c_returns);
   }
   bool spin_once(const py::object& seconds) {
     Executor& executor = executor_.get();
     const auto timeout = duration_of(seconds, "timeout");
+    const Busy busy(*this);
     return run_spin([&] { return executor.spin_once(timeout); }, false);
   }
   void shutdown() const { executor_.get().shutdown(); }
 
+  [[nodiscard]] bool busy() const noexcept { return spinning_ > 0; }
+
   PythonExecutor() : executor_("the executor") { executor_.emplace(); }
 
  private:
+  struct Busy {
+    explicit Busy(PythonExecutor& executor) noexcept : spinning(executor.spinning_) { ++spinning; }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+    ~Busy() { --spinning; }
+    int& spinning;
+  };
+
+  int spinning_ = 0;
   std::vector<std::shared_ptr<PythonNode>> nodes_;  ///< Outlive their place in the executor.
   Owned<Executor> executor_;
 };
@@ -211,9 +224,9 @@ void bind_node(py::module_& module) {
       .def("_start", &PythonTimer::start)
       .def("cancel", &PythonTimer::cancel, "No further call begins. Any thread, also from the callback.");
 
-  py::class_<PythonExecutor, std::shared_ptr<PythonExecutor>>(
-      module, "Executor", "Runs the callbacks and timers of several nodes in the thread that spins.")
+  py::class_<PythonExecutor, std::shared_ptr<PythonExecutor>>(module, "Executor", "What sluice.Executor is made of.")
       .def(py::init<>())
+      .def_property_readonly("_busy", &PythonExecutor::busy)
       .def("add", &PythonExecutor::add, py::arg("node"),
            "A node belongs to at most one executor; others must not spin it.")
       .def("remove", &PythonExecutor::remove, py::arg("node"), "Takes effect with the next round.")

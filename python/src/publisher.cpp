@@ -32,6 +32,27 @@ class Contents {
   Py_buffer view_{};
 };
 
+/// The members of sluice.PublishResult, an enum.Enum, so that `is` works as Python programmers expect.
+struct Results {
+  py::object type, ok, timeout, uncertain;
+};
+
+const Results& results() {
+  static const Results& made = *new Results([] {  // never destroyed: the interpreter ends first
+    const py::dict members;
+    members["ok"] = static_cast<int>(PublishResult::ok);
+    members["timeout"] = static_cast<int>(PublishResult::timeout);
+    members["uncertain"] = static_cast<int>(PublishResult::uncertain);
+    py::object type = py::module_::import("enum").attr("Enum")("PublishResult", members, py::arg("module") = "sluice");
+    type.attr("__doc__") =
+        "How a publication ended. ok: sent. timeout: a reliable topic had no room within max_blocking_time; nothing "
+        "was "
+        "sent. uncertain: this process was stopped for so long in the middle that others gave the position up.";
+    return Results{type, type.attr("ok"), type.attr("timeout"), type.attr("uncertain")};
+  }());
+  return made;
+}
+
 /// sluice.Publisher. One thread publishes at a time; another one that wants to waits for its turn.
 class PythonPublisher {
  public:
@@ -44,14 +65,14 @@ class PythonPublisher {
     topic_ = publisher_.get().topic();
   }
 
-  PublishResult publish(const py::object& message) {
+  py::object publish(const py::object& message) {
     const Turn turn(*this);
     BytesPublisher& publisher = publisher_.get();
     if (MemoryObject* loan = as_loan(message)) return publish_loan(publisher, *loan, loan->size);
     return publish_bytes(publisher, as_buffer(message));
   }
 
-  PublishResult publish_used(const py::object& message, std::size_t used) {
+  py::object publish_used(const py::object& message, std::size_t used) {
     const Turn turn(*this);
     MemoryObject* loan = as_loan(message);
     if (loan == nullptr) throw py::type_error("publish(loan, used) needs a loan");
@@ -155,8 +176,7 @@ class PythonPublisher {
   [[nodiscard]] py::array rows_of(const py::object& messages) const {
     if (!layout_->fixed())
       throw py::type_error("publish_batch is for topics of a fixed type; '" + topic_ + "' carries bytes");
-    const auto rows =
-        py::reinterpret_borrow<py::array>(py::module_::import("numpy").attr("ascontiguousarray")(messages));
+    auto rows = py::reinterpret_borrow<py::array>(py::module_::import("numpy").attr("ascontiguousarray")(messages));
     check_dtype(rows);
     return rows;
   }
@@ -167,7 +187,7 @@ class PythonPublisher {
                           " bytes, not " + std::to_string(size));
   }
 
-  PublishResult publish_bytes(BytesPublisher& publisher, const py::object& message) {
+  py::object publish_bytes(BytesPublisher& publisher, const py::object& message) {
     const Contents contents(message);
     check_size(contents.bytes().size());
     InterruptibleCall call;
@@ -176,7 +196,7 @@ class PythonPublisher {
     return checked(result, contents.bytes().size());
   }
 
-  PublishResult publish_loan(BytesPublisher& publisher, MemoryObject& loan, Py_ssize_t used) {
+  py::object publish_loan(BytesPublisher& publisher, MemoryObject& loan, Py_ssize_t used) {
     if (loan.data == nullptr) throw py::value_error("this loan was published or given back already");
     if (used > loan.size) {
       throw py::value_error("a loan of " + std::to_string(loan.size) + " bytes cannot have " + std::to_string(used) +
@@ -197,7 +217,7 @@ class PythonPublisher {
   }
 
   /// What is normal is a result; what is a mistake of the program is an exception.
-  PublishResult checked(PublishResult result, std::size_t size) const {
+  py::object checked(PublishResult result, std::size_t size) const {
     switch (result) {
       case PublishResult::too_large:
         throw py::value_error("topic '" + topic_ + "': a message of " + std::to_string(size) +
@@ -205,11 +225,11 @@ class PythonPublisher {
       case PublishResult::wrong_size:
         throw py::value_error("topic '" + topic_ + "': a message of " + std::to_string(size) +
                               " bytes is no whole number of the segment's elements");
-      case PublishResult::ok:
-      case PublishResult::timeout:
-      case PublishResult::uncertain: break;
+      case PublishResult::timeout: return results().timeout;
+      case PublishResult::uncertain: return results().uncertain;
+      case PublishResult::ok: break;
     }
-    return result;
+    return results().ok;
   }
 
   SharedLayout layout_;
@@ -222,11 +242,7 @@ class PythonPublisher {
 }  // namespace
 
 void bind_publisher(py::module_& module) {
-  py::enum_<PublishResult>(module, "PublishResult", "How a publication ended.")
-      .value("ok", PublishResult::ok, "Sent.")
-      .value("timeout", PublishResult::timeout, "reliable: no room within max_blocking_time; nothing was sent.")
-      .value("uncertain", PublishResult::uncertain,
-             "This process was stopped for so long in the middle that others gave the position up.");
+  module.add_object("PublishResult", results().type);
 
   py::class_<WriterStats>(module, "PublisherStats", "A publisher's books, all since it was opened.")
       .def_readonly("published", &WriterStats::published, "Messages sent.")

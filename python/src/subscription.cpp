@@ -76,6 +76,8 @@ class PythonSubscription {
     subscription_.reset();
   }
 
+  PythonSubscription(const PythonSubscription&) = delete;
+  PythonSubscription& operator=(const PythonSubscription&) = delete;
   ~PythonSubscription() {
     const py::gil_scoped_release release;
     subscription_.reset();

@@ -45,6 +45,7 @@ struct Options {
   bool read = false;
   bool poll = false;
   std::optional<std::uint64_t> read_count;
+  std::string start_file;
   std::string stop_file;
   double timeout = 60;
 };
@@ -99,6 +100,10 @@ class Serving {
   int run() {
     const auto deadline =
         sluice::shm::Deadline::after(std::chrono::nanoseconds(static_cast<std::int64_t>(options_.timeout * 1e9)));
+    while (!options_.start_file.empty() && !std::filesystem::exists(options_.start_file)) {
+      if (deadline.passed()) return kTimedOut;
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
     begun_ns_ = sluice::shm::monotonic_ns();
     while (!over()) {
       if (deadline.passed()) {
@@ -223,6 +228,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_flag("--read", options.read);
   app.add_flag("--poll", options.poll);
   app.add_option("--read-count", options.read_count);
+  app.add_option("--start-file", options.start_file, "attach, then begin when this file is there");
   app.add_option("--stop-file", options.stop_file);
   app.add_option("--timeout", options.timeout, "seconds, for everything");
 }

@@ -48,7 +48,7 @@ LAYER_OF_HEADER = {f"transport/include/sluice/{name}.hpp": layer
                    for layer, names in PUBLIC_HEADERS.items() for name in names}
 
 LIBRARIES = {"boost": "boost", "spdlog": "spdlog", "yaml-cpp": "yaml-cpp", "fmt": "fmt", "CLI": "CLI11",
-             "nlohmann": "nlohmann", "openssl": "openssl", "catch2": "catch2"}
+             "nlohmann": "nlohmann", "openssl": "openssl", "catch2": "catch2", "pybind11": "pybind11"}
 
 # Boost.Asio comes in here and nowhere else: one header for the libraries, one for the launcher.
 ASIO_HEADERS = ("transport/src/control/asio.hpp", "tools/launch/asio.hpp")

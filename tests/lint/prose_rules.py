@@ -171,12 +171,13 @@ def decisions(tree):
             yield Violation(path, 1, "does not begin with a heading")
 
 
-@rule("examples", "an example has a CMakeLists.txt, a README.md and an end-to-end test that names it")
+@rule("examples", "an example has a CMakeLists.txt (those in C++), a README.md and an end-to-end test that names it")
 def examples(tree):
     tests = "".join(tree.text(path) for path in tree.files((".py",), ("tests/e2e/",)))
     for name in sorted({path.split("/")[1] for path in tree.files(under=("examples/",)) if path.count("/") > 1}):
         folder = pathlib.PurePosixPath("examples") / name
-        for needed in ("README.md", "CMakeLists.txt"):
+        compiled = tree.files((".cpp",), (f"{folder}/",))
+        for needed in ("README.md", *(["CMakeLists.txt"] if compiled else [])):
             if not tree.exists(folder / needed):
                 yield Violation(str(folder), 0, f"has no {needed}")
         if not re.search(rf"\b{name}\b", tests):

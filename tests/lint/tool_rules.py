@@ -11,7 +11,7 @@ from remembered import in_parallel
 from tree import SOURCES, Violation, rule
 
 CLANG_TIDY = "clang-tidy-16"
-TIDY_FOLDERS = ("transport/", "plugins/", "tools/", "examples/")
+TIDY_FOLDERS = ("transport/", "plugins/", "tools/", "examples/", "python/")
 
 
 def run(tree, *command):

@@ -261,7 +261,7 @@ class Exceptions(EshmTest):
         self.assertNotIsInstance(caught.exception, TimeoutError)
 
     def test_a_slave_that_gave_up_says_so_and_does_not_wait(self):
-        master = self.open(ESHMRole.MASTER)
+        master = self.open(ESHMRole.MASTER, stale_threshold_ms=100)
         slave = self.open(ESHMRole.SLAVE, reconnect_retry_interval_ms=10, max_reconnect_attempts=2)
         self.assertIsNone(slave.try_read())
         master.close()

@@ -4,6 +4,7 @@ import gc
 import os
 import pathlib
 import re
+import sys
 import threading
 import time
 import unittest
@@ -53,6 +54,20 @@ class InProcess(QueueTest):
         self.assertEqual(queue.read(0), (None, 0, 0))
         self.assertEqual(queue.read(1), (b"x", 1, 2))
 
+    def test_a_hole_is_waited_for_as_long_as_was_asked(self):
+        queues = [SlickQueue(size=8, element_size=1, hole_timeout=timeout) for timeout in (None, 0, 1000, 0.001)]
+        for queue in queues:
+            queue.reserve()
+            self.send(queue, b"x")
+        *patient, hasty = queues
+        until = time.monotonic() + 0.3  # longer than the default
+        while time.monotonic() < until:
+            for queue in patient:
+                self.assertEqual(queue.read(0), (None, 0, 0))
+            hasty.read(0)
+        self.assertEqual([queue.skipped_count() for queue in patient], [0, 0, 0])
+        self.assertGreater(hasty.skipped_count(), 0)
+
     def test_a_dead_producers_hole_is_stepped_over(self):
         queue = SlickQueue(size=8, element_size=1, hole_timeout=0.001)
         queue.reserve()
@@ -101,30 +116,32 @@ class InProcess(QueueTest):
         self.assertEqual(queue.read(0), (b"b", 1, 1))
 
     def test_a_large_message_is_whole_although_others_run_while_it_is_copied(self):
-        size = 1 << 18
-        queue = SlickQueue(size=16, element_size=size)
+        size = 1 << 22
+        queue = SlickQueue(size=1, element_size=size)
+        contents = [bytes([number]) * size for number in range(4)]
         stop = threading.Event()
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-5)
 
         def produce():
             number = 0
             while not stop.is_set():
-                index = queue.reserve()
-                queue[index][:] = bytes([number % 251]) * size
-                queue.publish(index)
+                self.send(queue, contents[number % len(contents)])
                 number += 1
-                time.sleep(0)
+                if number % 8 == 0:
+                    time.sleep(0.003)  # or the reader would be overtaken for ever
 
         thread = threading.Thread(target=produce)
         thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(stop.set)
         cursor, got = 0, 0
-        while got < 30:
+        while got < 60:
             data, count, cursor = queue.read(cursor)
             if count:
                 got += 1
-                self.assertEqual(data.count(data[0]), size, "torn")
-        stop.set()
-        thread.join()
-        queue.close()
+                self.assertTrue(data in contents, "torn")
+        self.assertGreater(queue.loss_count(), 0, "was not overtaken: the test is none")
 
     def test_the_reservation_word(self):
         self.assertEqual(make_reserved_info(5, 3), 5 << 16 | 3)
@@ -212,7 +229,8 @@ class Refusals(QueueTest):
         what = f"segment '/dev/shm/{name}' has "
         self.refuses(ValueError, what + "a capacity of 8 elements, but 16 were asked for; give all programs the same "
                      "capacity", SlickQueue, name=name, size=16, element_size=8)
-        element = what + "elements of 8 bytes, but elements of 4 were asked for; give all programs the same element size"
+        element = (what + "elements of 8 bytes, but elements of 4 were asked for; give all programs the same element "
+                   "size")
         self.refuses(ValueError, element, SlickQueue, name=name, element_size=4)
         self.refuses(ValueError, element, SlickQueue, name=name, size=8, element_size=4)
         short = self.name()

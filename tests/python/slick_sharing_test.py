@@ -34,8 +34,8 @@ class Cursors(QueueTest):
         self.assertEqual(cursor.compare_exchange_weak(expected=LARGEST, desired=6), (True, LARGEST))
         self.assertEqual(memory[8:16], struct.pack("<Q", 6))
         for value in (-1, LARGEST + 1):
-            self.refuses(ValueError, f"a cursor's value must be a number from 0 to {LARGEST}, not {value}", cursor.store,
-                         value)
+            self.refuses(ValueError, f"a cursor's value must be a number from 0 to {LARGEST}, not {value}",
+                         cursor.store, value)
 
     def test_what_no_cursor_can_lie_in(self):
         for size, offset in ((7, 0), (0, 0), (16, 9), (16, -8), (16, 1 << 40)):
@@ -46,7 +46,8 @@ class Cursors(QueueTest):
         self.refuses(BufferError, "a cursor's buffer must be writable and in one piece", AtomicCursor, bytes(8))
         self.refuses(BufferError, "a cursor's buffer must be writable and in one piece", AtomicCursor,
                      memoryview(bytearray(64))[::2])
-        self.refuses(TypeError, "a cursor lies in a writable buffer, such as a bytearray, not in a int", AtomicCursor, 8)
+        self.refuses(TypeError, "a cursor lies in a writable buffer, such as a bytearray, not in a int", AtomicCursor,
+                     8)
 
     def test_the_buffer_stays_until_it_is_released(self):
         memory = bytearray(8)
@@ -61,6 +62,8 @@ class Cursors(QueueTest):
         with self.assertRaises(BufferError):
             with AtomicCursor(memory) as cursor:
                 memory.append(1)
+        with self.assertRaises(ValueError):
+            AtomicCursor(memory, 1)
         memory.append(1)
         self.assertEqual(len(memory), 9, "a refused cursor holds nothing either")
 
@@ -104,7 +107,7 @@ class Cursors(QueueTest):
                     if data:
                         mine.append(int.from_bytes(data, "little"))
 
-        threads = [threading.Thread(target=work, args=(mine,)) for mine in got]
+        threads = [threading.Thread(target=work, args=(mine,), daemon=True) for mine in got]
         for thread in threads:
             thread.start()
         for number in range(count):

@@ -11,6 +11,8 @@
 #include <optional>
 #include <string>
 
+#include <sluice/shm/access.hpp>
+
 #include "support/segment_name.hpp"
 
 using namespace sluice;
@@ -249,6 +251,25 @@ TEST_CASE("the creator leaves a segment alone that took its name since") {
   CHECK(second.own_buffer());
   first.reset();
   CHECK(std::filesystem::exists(name.path()));
+}
+
+TEST_CASE("a queue over a segment that somebody else opened leaves the name, whoever created it") {
+  const SegmentName name;
+  SegmentRequest request;
+  request.name = name.name();
+  request.element_size = 8;
+  request.capacity = 8;
+  request.access = shm::umask_access(0600);
+  {
+    Segment segment = open_segment(request);
+    REQUIRE(segment.created);
+    UntypedQueue queue(std::move(segment));
+    CHECK_FALSE(queue.own_buffer());
+    CHECK(queue.use_shm());
+    CHECK(queue.publish(queue.reserve()));
+  }
+  REQUIRE(std::filesystem::exists(name.path()));
+  CHECK(UntypedQueue(name.name(), 8).initial_reading_index() == 1);
 }
 
 TEST_CASE("differences are named with both values") {

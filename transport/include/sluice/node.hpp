@@ -91,8 +91,8 @@ class SLUICE_EXPORT Node {
     return Subscription<T>(open_subscription(topic, {TypeName<T>::value(), sizeof(T)}, {}));
   }
 
-  /// Calls `callback(std::span<const std::byte>)`, or with a MessageInfo as second argument, or `callback(BytesMessage)`,
-  /// which may keep the message.
+  /// Calls `callback(std::span<const std::byte>)`, or with a MessageInfo as second argument, or
+  /// `callback(BytesMessage)`, which may keep the message.
   template <typename Callback>
   [[nodiscard]] BytesSubscription subscribe_bytes(std::string_view topic, Callback callback, std::string type = "") {
     return subscribe_bytes(topic, std::move(callback), MessageType{std::move(type), 0});

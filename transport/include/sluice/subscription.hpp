@@ -83,9 +83,9 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
   bool idle_before_ = true;
   std::atomic<bool> closed_{false};
   std::atomic<const shm::SharedAtomic<std::uint32_t>*> sleeps_on_{nullptr};  ///< By take_for; as long as it sleeps.
-  shm::UniqueFd ready_;                ///< For pollable_fd.
-  std::shared_ptr<ReadyWatch> watch_;  ///< Makes it readable.
-  std::mutex dispatching_;  ///< Held by the executor during a batch.
+  shm::UniqueFd ready_;                                                      ///< For pollable_fd.
+  std::shared_ptr<ReadyWatch> watch_;                                        ///< Makes it readable.
+  std::mutex dispatching_;                                                   ///< Held by the executor during a batch.
   std::atomic<std::thread::id> dispatcher_{};
 };
 

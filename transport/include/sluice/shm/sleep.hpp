@@ -25,7 +25,7 @@ class SLUICE_EXPORT SleepObserver {
 /// Makes `observer` this thread's until the end of the scope. Scopes nest; the innermost counts.
 class SLUICE_EXPORT SleepScope {
  public:
-  explicit SleepScope(SleepObserver& observer) noexcept;
+  explicit SleepScope(SleepObserver& observer) noexcept;  ///< `observer` outlives the scope.
   ~SleepScope();
   SleepScope(const SleepScope&) = delete;
   SleepScope& operator=(const SleepScope&) = delete;
