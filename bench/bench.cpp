@@ -53,7 +53,9 @@ struct Arguments {
       "  --pairs N     interleaved pairs of runs for every line of the table (15)\n"
       "  --json FILE   write the results there as well\n"
       "  --quick       a tenth of the work, 3 pairs: to see that everything runs, not for figures\n"
-      "  --list        name the lines, measure nothing\n",
+      "  --list        name the lines, measure nothing\n"
+      "\n"
+      "`./dev bench python` measures the Python package; `./dev bench python --help`.\n",
       out);
   std::exit(code);
 }

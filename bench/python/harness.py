@@ -6,11 +6,13 @@ import dataclasses
 import json
 import os
 import pathlib
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+from typing import Iterator
 
 HERE = pathlib.Path(__file__).resolve().parent
 PATIENCE = 60  # seconds; a run that has not ended then hangs
@@ -55,6 +57,10 @@ class Process:
         self._watchdog = threading.Timer(PATIENCE, self._process.kill)
         self._watchdog.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def wait_until_open(self) -> None:
         if self._process.stdout.readline() != "ready\n":
             raise RunFailed(f"{self._what} did not open what it needs")
@@ -66,13 +72,31 @@ class Process:
     def figures(self) -> dict[str, float]:
         output, _ = self._process.communicate()
         if self._process.returncode != 0:
-            raise RunFailed(f"{self._what} ended with {self._process.returncode}, or after {PATIENCE} s by the watchdog")
+            raise RunFailed(f"{self._what} ended with {self._process.returncode}; -9 is the watchdog's, after "
+                            f"{PATIENCE} s")
         return json.loads(output)
 
     def end(self) -> None:
         self._watchdog.cancel()
         self._process.kill()
         self._process.communicate()
+
+
+def in_the_order_they_end(processes: list[Process]) -> Iterator[Process]:
+    """So that who waits for a side that failed need not be waited for."""
+    poller = select.poll()
+    running = {os.pidfd_open(process.pid): process for process in processes}
+    try:
+        for descriptor in running:
+            poller.register(descriptor, select.POLLIN)
+        while running:
+            for descriptor, _ in poller.poll():
+                poller.unregister(descriptor)
+                os.close(descriptor)
+                yield running.pop(descriptor)
+    finally:
+        for descriptor in running:
+            os.close(descriptor)
 
 
 class Bench:
@@ -103,8 +127,8 @@ class Bench:
                 processes[-1].wait_until_open()
             processes[1].go()
             processes[0].go()
-            figures = [found for found in (process.figures() for process in processes) if found]
-            return min(figures, key=lambda found: found["value"])
+            figures = [process.figures() for process in in_the_order_they_end(processes)]
+            return min((found for found in figures if found), key=lambda found: found["value"])
         finally:
             for process in processes:
                 process.end()

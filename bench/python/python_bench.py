@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import statistics
 import sys
 from typing import Any, Iterator
@@ -182,7 +183,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", metavar="TEXT", default="", help="the lines whose group or name contains TEXT")
     parser.add_argument("--pairs", metavar="N", type=int, help="interleaved pairs of runs for every line (7)")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="write the results there as well")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the work, one pair: to see that everything runs")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work, one pair: whether it runs")
     parser.add_argument("--list", action="store_true", help="name the lines, measure nothing")
     parser.add_argument("--build", metavar="DIR", type=pathlib.Path, default=pathlib.Path("build/release"),
                         help="what to measure (build/release)")
@@ -225,6 +226,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing is left in shared memory
     try:
         sys.exit(main())
     except RunFailed as failure:

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""roles.py ROLE NAME COUNT: the Python side of a run of `./dev bench python`; bench_peer.cpp has its roles in C++.
+"""roles.py ROLE NAME COUNT: the Python side of a run of `./dev bench python`; bench_peer.cpp has the roles in C++.
 
 Prints "ready" when everything is open, begins at the line "go" on standard input, and prints its figures as JSON.
 """
@@ -7,61 +7,20 @@ Prints "ready" when everything is open, begins at the line "go" on standard inpu
 from __future__ import annotations
 
 import asyncio
-import json
-import statistics
 import sys
-import time
 from typing import Any, Callable
 
 import numpy
 
 import sluice
-from sluice.eshm import ESHM, ESHMRole, TIMEOUT_INFINITE
-from sluice.slick import SlickQueue
+from foreign_roles import drive, echo, queue_read, queue_write
+from side import PARTS, Rate, clock, expect, go, report, report_times
 
 Tick = sluice.MessageType("bench/Tick", [("number", "u8"), ("bytes", "u1", 56)])
 Image = sluice.MessageType("bench/Image", [("begun_ns", "i8"), ("number", "u8"), ("pixels", "u1", 5_000_000 - 16)])
 
-PARTS = 16
 PAGE = 4096
 BATCH = 512
-OK = sluice.PublishResult.ok
-clock = time.monotonic_ns
-
-
-def go() -> None:
-    print("ready", flush=True)
-    if not sys.stdin.readline():
-        raise SystemExit(1)
-
-
-def report(**figures: float) -> None:
-    print(json.dumps(figures), flush=True)
-
-
-def expect(found: object, expected: object) -> None:
-    if found != expected:
-        raise SystemExit(f"roles.py: {found} where {expected} was due")
-
-
-def report_times(samples: list[float]) -> None:
-    samples.sort()
-    report(value=statistics.median(samples), p99=samples[int(0.99 * (len(samples) - 1))])
-
-
-class Rate:
-    """The rate of the median of equal parts of a run."""
-
-    def __init__(self, count: int) -> None:
-        self.ends = [count * part // PARTS for part in range(1, PARTS + 1)]
-        self._stamps = [(clock(), 0)]
-
-    def note(self, received: int) -> None:
-        self._stamps.append((clock(), received))
-
-    def report(self) -> None:
-        report(value=statistics.median(1e9 * (after[1] - before[1]) / (after[0] - before[0])
-                                       for before, after in zip(self._stamps, self._stamps[1:])))
 
 
 # Sending ticks
@@ -145,7 +104,7 @@ def drain(_name: str, count: int) -> None:
                 message = take()
                 if message is None:
                     continue
-                if message["number"] != received:
+                if int(message["number"]) != received:  # comparing NumPy's number itself takes longer than the rest
                     expect(message["number"], received)
                 received += 1
             rate.note(received)
@@ -162,7 +121,7 @@ def drain_in_callback(_name: str, count: int) -> None:
 
         def on_tick(message: sluice.Message) -> None:
             nonlocal received
-            if message["number"] != received:
+            if int(message["number"]) != received:
                 print(f"roles.py: {message['number']} where {received} was due", file=sys.stderr)
                 node.shutdown()
             received += 1
@@ -216,7 +175,7 @@ def ping(_name: str, count: int) -> None:
             begun = clock()
             message["number"] = number
             out.publish(message)
-            answer = next_message(answers)["number"]
+            answer = int(next_message(answers)["number"])
             samples.append((clock() - begun) / 2)
             expect(answer, number)
         report_times(samples)
@@ -245,7 +204,7 @@ def ping_in_callback(_name: str, count: int) -> None:
 
         def on_answer(message: sluice.Message) -> None:
             samples.append((clock() - begun) / 2)
-            if message["number"] != len(samples) - 1 or len(samples) == count:
+            if int(message["number"]) != len(samples) - 1 or len(samples) == count:
                 node.shutdown()
             else:
                 send()
@@ -344,78 +303,6 @@ def view(_name: str, count: int) -> None:
                 samples.append(float(clock() - int(message["begun_ns"])))
             seen.publish((number, 0))
         report_times(samples)
-
-
-# The foreign formats' classes
-
-def queue_size(count: int) -> int:
-    """The queue is as long as the run, so that nothing is lost and nobody needs to pace the producer. Both sides have a
-    rate; that of the slower one counts."""
-    return 1 << (count - 1).bit_length()
-
-
-def queue_write(name: str, count: int) -> None:
-    messages = [number.to_bytes(8, "little") for number in range(count)]
-    queue = SlickQueue(name=name, size=queue_size(count), element_size=64)
-    go()
-    rate = Rate(count)
-    sent = 0
-    for end in rate.ends:
-        for message in messages[sent:end]:
-            index = queue.reserve()
-            queue[index][:8] = message
-            queue.publish(index)
-        sent = end
-        rate.note(sent)
-    rate.report()
-
-
-def queue_read(name: str, count: int) -> None:
-    messages = [number.to_bytes(8, "little") for number in range(count)]
-    queue = SlickQueue(name=name, size=queue_size(count), element_size=64)
-    cursor = 0
-    go()
-    rate = Rate(count)
-    received = 0
-    for end in rate.ends:
-        while received < end:
-            message, elements, cursor = queue.read(cursor)
-            if elements == 0:
-                continue
-            if not message.startswith(messages[received]):
-                expect(message[:8], messages[received])
-            received += 1
-        rate.note(received)
-    expect(queue.loss_count(), 0)
-    rate.report()
-
-
-def drive(name: str, count: int) -> None:
-    messages = [number.to_bytes(64, "little") for number in range(count)]
-    with ESHM(name, ESHMRole.MASTER, attach_timeout_ms=TIMEOUT_INFINITE) as channel:
-        go()
-        rate = Rate(count)
-        done = 0
-        for end in rate.ends:
-            for number in range(done, end):
-                channel.write(messages[number])
-                while (echoed := channel.try_read()) is None:
-                    pass
-                if echoed != messages[number]:
-                    expect(echoed, messages[number])
-            done = end
-            rate.note(done)
-        rate.report()
-
-
-def echo(name: str, count: int) -> None:
-    with ESHM(name, ESHMRole.SLAVE, attach_timeout_ms=TIMEOUT_INFINITE) as channel:
-        go()
-        for _ in range(count):
-            while (message := channel.try_read()) is None:
-                pass
-            channel.write(message)
-        report()
 
 
 ROLES: dict[str, Callable[[str, int], None]] = {

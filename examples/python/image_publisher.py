@@ -5,6 +5,7 @@ import argparse
 import pathlib
 import sys
 import time
+from typing import Any
 
 import numpy
 import sluice
@@ -13,7 +14,7 @@ Frame = sluice.MessageType("example/Frame", [("number", "u8"), ("begun_ns", "i8"
 TOPICS = pathlib.Path(__file__).with_name("images.yaml")
 
 
-def draw(frame: numpy.ndarray, number: int) -> None:
+def draw(frame: numpy.ndarray[Any, Any], number: int) -> None:
     """A grey picture with a white bar that moves."""
     column = number * 16 % 1920
     frame["number"] = number

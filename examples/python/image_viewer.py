@@ -26,7 +26,7 @@ def main() -> None:
             grey, bar = frame["pixels"].min(), frame["pixels"].max()  # looks at every byte
             if (grey, bar) != (frame["number"] % 200, 255):
                 node.log.error("frame %d has false pixels", frame["number"])
-            delays.append((time.monotonic_ns() - frame["begun_ns"]) / 1e6)
+            delays.append(float(time.monotonic_ns() - frame["begun_ns"]) / 1e6)
 
         images = node.subscribe("camera/image", Frame, look)
 

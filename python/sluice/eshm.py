@@ -77,9 +77,9 @@ class ESHM(_native.EshmChannel):
     attach_timeout_ms (not in the original): a slave waits for its master for so long, and gets its first message. If it
     is not 0, what is written after the opening is delivered, and not only what is written after the first read.
 
-    Raises RuntimeError with the reason: a slave without a master, a side that a living program has already, a segment of
-    another size. Blocks for at most the stale threshold + 50 ms, to tell a dead peer from a living one, and for 2 s while
-    another program initialises the segment. Other threads run while it waits, and Ctrl-C ends that.
+    Raises RuntimeError with the reason: a slave without a master, a side that a living program has already, a segment
+    of another size. Blocks for at most the stale threshold + 50 ms, to tell a dead peer from a living one, and for 2 s
+    while another program initialises the segment. Other threads run while it waits, and Ctrl-C ends that.
 
     Threads may share an object: one reads while another writes. After os.fork() (multiprocessing) the child's object
     refuses to work and the parent's is unharmed; open another one in the child, or use the start method "spawn".
@@ -91,7 +91,8 @@ class ESHM(_native.EshmChannel):
                  max_reconnect_attempts: int = 50, auto_cleanup: bool = True, use_threads: bool = True, *,
                  attach_timeout_ms: int = 0) -> None:
         super().__init__(shm_name, role, disconnect_behavior, stale_threshold_ms, reconnect_wait_ms,
-                         reconnect_retry_interval_ms, max_reconnect_attempts, auto_cleanup, use_threads, attach_timeout_ms)
+                         reconnect_retry_interval_ms, max_reconnect_attempts, auto_cleanup, use_threads,
+                         attach_timeout_ms)
 
     def get_role(self) -> ESHMRole:
         """Which end it became; never AUTO."""

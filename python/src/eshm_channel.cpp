@@ -42,32 +42,32 @@ constexpr const char* kReadDoc =
     R"(The next message, as bytes, waiting for at most timeout_ms milliseconds.
 
 timeout_ms: None is 1000, 0 does not wait, TIMEOUT_INFINITE waits for ever. What was written before the first read of
-this object is not delivered. Other threads run meanwhile, and Ctrl-C ends it. Raises TimeoutError when nothing came in
-time, or when a slave gave up looking for its master; RuntimeError ("No data available") when there is nothing and
-timeout_ms is 0; RuntimeError when the message is larger than buffer_size (it stays, and can be read with a larger one),
-the channel is closed, also meanwhile, or was inherited through a fork, or the other side is gone and the behaviour is
-IMMEDIATELY. Any thread; two readers take turns.)";
+this object is not delivered. Other threads run meanwhile, and Ctrl-C ends it. Looks for 50 microseconds before it
+sleeps. Raises TimeoutError when nothing came in time, or when a slave gave up looking for its master; RuntimeError
+("No data available") when there is nothing and timeout_ms is 0; RuntimeError when the message is larger than
+buffer_size (it stays, and can be read with a larger one), the channel is closed, also meanwhile, or was inherited
+through a fork, or the other side is gone and the behaviour is IMMEDIATELY. Any thread; two readers take turns.)";
 
 constexpr const char* kTryReadDoc =
-    R"(The next message as bytes, or None: nothing new, or a slave without a master. Never waits. Raises as read does.)";
+    R"(The next message as bytes, or None: nothing new, or a slave without a master. Never waits. Raises as read.)";
 
 constexpr const char* kStatsDoc =
-    R"(A dict with the names of ESHMStats: master_heartbeat, slave_heartbeat (milliseconds; they move while a side lives),
+    R"(A dict with the names of ESHMStats: master_heartbeat, slave_heartbeat (they move while a side lives),
 master_pid, slave_pid, master_alive, slave_alive (as they said themselves, true after a crash), stale_threshold
 (milliseconds), master_heartbeat_delta, slave_heartbeat_delta (since the previous call), m2s_write_count,
 m2s_read_count, s2m_write_count, s2m_read_count (messages of all programs since the segment was made). Any thread.)";
 
 constexpr const char* kBooksDoc =
-    R"(What this object did, as a dict: written, received, conflated (messages that were replaced before they were read),
+    R"(What this object did, as a dict: written, received, conflated (messages that were replaced unread),
 interrupted (writes of the other side found half done for 100 ms), reconnects. received + conflated is what the other
 side completed since this one began to read, whenever a read has found nothing new. Any thread. Not in the original.)";
 
 constexpr const char* kAliveDoc =
-    R"(Whether the other side's heartbeat moves. Always True without threads, and until the stale threshold has passed once.)";
+    R"(Whether the other side's heartbeat moves. True without threads, and until the stale threshold has passed once.)";
 
 constexpr const char* kCloseDoc =
-    R"(Leaves the channel; who created its segment removes it, unless auto_cleanup is False. A read that waits in another
-thread ends with RuntimeError. May be called again. In a forked child it only forgets the channel.)";
+    R"(Leaves the channel; who created its segment removes it, unless auto_cleanup is False. A read that waits in
+another thread ends with RuntimeError. May be called again. In a forked child it only forgets the channel.)";
 
 /// The bytes of anything that has some in one piece.
 class Bytes {

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""ESHM between languages: C++ (ours), Python (ours) and the independent peer as version 2 and 3 of the original, in both
-roles and both directions. Prints a table at its end."""
+"""ESHM between languages: C++ (ours), Python (ours) and the independent peer as version 2 and 3 of the original, in
+both roles and both directions. Prints a table at its end."""
 
 import argparse
 import itertools
@@ -21,7 +21,7 @@ table = Table()
 
 
 class Greetings(ChannelTest):
-    """The seeds' tests 1 and 2: what users see. Each role has a command, what it is called, and what it prints first."""
+    """The seeds' tests 1 and 2: what users see. Each role has a command, what it is called, what it prints first."""
 
     SHOW = ("--show", "1000000")
     MASTERS = {CPP: (lambda name, rate: [SLUICE, "eshm", "master", name, "--rate", rate, *Greetings.SHOW], "master"),
@@ -176,47 +176,51 @@ class Deaths(ChannelTest):
         before = self.inside(victim_role)["read_count"]
         self.await_that(lambda: self.inside(victim_role)["read_count"] > before + 10)
 
-    def cases(self):
+    def each(self, check):
         for (survivor, victim), role in itertools.product(self.SURVIVORS, OTHER):
             with self.subTest(survivor=survivor, victim=victim, role=role):
-                yield survivor, victim, role
+                check(survivor, victim, role)
                 self.fresh()
 
     def test_killed_and_started_again(self):
-        chance = random.Random(settings.seed)
-        for survivor, victim, role in self.cases():
-            untouched, other = self.both(survivor, victim, role)
-            for life in range(settings.kills):
-                self.await_traffic(OTHER[role])
-                time.sleep(chance.random() / 100)
-                other.kill()
-                untouched.event("stale")
-                other = self.side(victim, OTHER[role], 101 + life, count=-1, rate=500)
-                untouched.event(*BACK)
+        self.each(self.killed_and_started_again)
+
+    def killed_and_started_again(self, survivor, victim, role):
+        chance = random.Random(f"{settings.seed} {survivor} {victim} {role}")
+        untouched, other = self.both(survivor, victim, role)
+        for life in range(settings.kills):
             self.await_traffic(OTHER[role])
+            time.sleep(chance.random() / 100)
             other.kill()
             untouched.event("stale")
-            written = self.written(OTHER[role])
-            self.stop_file.touch()
-            books = untouched.done()
-            self.assertEqual(books["torn"], 0)
-            if survivor not in PEERS:
-                self.assertEqual(books["received"] + books["conflated"], written)
-                self.assertEqual(books["disorder"], 0)
-                self.assertEqual(books["reconnects"], settings.kills)
+            other = self.side(victim, OTHER[role], 101 + life, count=-1, rate=500)
+            untouched.event(*BACK)
+        self.await_traffic(OTHER[role])
+        other.kill()
+        untouched.event("stale")
+        written = self.written(OTHER[role])
+        self.stop_file.touch()
+        books = untouched.done()
+        self.assertEqual(books["torn"], 0)
+        if survivor not in PEERS:
+            self.assertEqual(books["received"] + books["conflated"], written)
+            self.assertEqual(books["disorder"], 0)
+            self.assertEqual(books["reconnects"], settings.kills)
 
     def test_stopped_and_continued(self):
-        for survivor, victim, role in self.cases():
-            untouched, other = self.both(survivor, victim, role)
-            self.await_traffic(OTHER[role])
-            other.signal(signal.SIGSTOP)
-            untouched.event("stale")
-            other.signal(signal.SIGCONT)
-            untouched.event(*BACK)
-            self.await_traffic(OTHER[role])
-            other.kill()
-            self.stop_file.touch()
-            self.assertEqual(untouched.done()["torn"], 0)
+        self.each(self.stopped_and_continued)
+
+    def stopped_and_continued(self, survivor, victim, role):
+        untouched, other = self.both(survivor, victim, role)
+        self.await_traffic(OTHER[role])
+        other.signal(signal.SIGSTOP)
+        untouched.event("stale")
+        other.signal(signal.SIGCONT)
+        untouched.event(*BACK)
+        self.await_traffic(OTHER[role])
+        other.kill()
+        self.stop_file.touch()
+        self.assertEqual(untouched.done()["torn"], 0)
 
 
 def main():
@@ -233,6 +237,8 @@ def main():
     try:
         return run_all()
     except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         ChannelTest.latest.doCleanups()
         print("interrupted", flush=True)
         return 130
@@ -247,7 +253,7 @@ def run_all():
         if not result.wasSuccessful() or result.testsRun == 0:
             print(f"failed in round {round_number + 1}, seed {settings.seed}", flush=True)
             return 1
-    print(table)
+    print(f"\nESHM, messages of 64 bytes in a mailbox; unread: replaced by the next one, and counted\n{table}")
     print(f"{settings.repeat} rounds passed", flush=True)
     return 0
 

@@ -62,13 +62,14 @@ if $long; then
 fi
 
 child=
-# The matrices end what they have started when they are told to.
+# The matrices end what they have started when they are told to; the rest of their process groups is ours, too.
 stop() {
   local number=$1
   trap '' INT TERM HUP
   if [ -n "$child" ]; then
     kill -s INT "$child" 2>/dev/null || true
     wait "$child" || true
+    kill -s KILL -- "-$child" 2>/dev/null || true
   fi
   exit $((128 + number))
 }
@@ -76,13 +77,14 @@ trap 'stop 1' HUP
 trap 'stop 2' INT
 trap 'stop 15' TERM
 
-# In a process group of its own, so that Ctrl-C comes to it once, from here.
+# In a process group of its own, so that Ctrl-C comes to it once, from here; a shell's background job would ignore it.
 failed=0
 matrix() {
   local name=$1 code=0
   shift
   printf '\n== %s\n' "$name"
-  setsid timeout --signal INT --kill-after 60 "$patience" /usr/bin/python3 -B "$source/tests/interop/$name" "$@" &
+  setsid env --default-signal=INT timeout --foreground --signal INT --kill-after 60 "$patience" \
+    /usr/bin/python3 -B "$source/tests/interop/$name" "$@" &
   child=$!
   wait "$child" || code=$?
   child=

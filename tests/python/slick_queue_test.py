@@ -135,13 +135,14 @@ class InProcess(QueueTest):
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(stop.set)
-        cursor, got = 0, 0
-        while got < 60:
+        cursor, got, disturbed = 0, 0, 0
+        while got < 60 or disturbed < 60:
+            before = queue.initial_reading_index()
             data, count, cursor = queue.read(cursor)
+            disturbed += queue.initial_reading_index() > before + 1
             if count:
                 got += 1
                 self.assertTrue(data in contents, "torn")
-        self.assertGreater(queue.loss_count(), 0, "was not overtaken: the test is none")
 
     def test_the_reservation_word(self):
         self.assertEqual(make_reserved_info(5, 3), 5 << 16 | 3)

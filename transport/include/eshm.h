@@ -152,8 +152,8 @@ ESHM_API ESHMHandle* eshm_init(const ESHMConfig* config);
 /// original.
 ESHM_API ESHMHandle* eshm_init_wait(const ESHMConfig* config, uint32_t attach_timeout_ms);
 
-/// Why this thread's latest eshm_init or eshm_init_wait returned NULL; "" if it did not. Never NULL, and valid until the
-/// thread calls one of them again or ends. Not in the original.
+/// Why this thread's latest eshm_init or eshm_init_wait returned NULL; "" if it did not. Never NULL, and valid until
+/// the thread calls one of them again or ends. Not in the original.
 ESHM_API const char* eshm_last_error(void);
 
 /// Closes it; calls that wait on it in other threads return ESHM_ERROR_NOT_INITIALIZED.
