@@ -8,6 +8,7 @@ import os
 import pathlib
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,12 @@ def python(role: str) -> Side:
     return Side("Python", role)
 
 
+def settle(core: int) -> None:
+    """In the child, before it becomes what it is to be."""
+    os.sched_setaffinity(0, {core})
+    signal.alarm(2 * PATIENCE)  # should the bench be killed, its sides end all the same
+
+
 class Process:
     """One side of a run, pinned to a core."""
 
@@ -53,7 +60,7 @@ class Process:
         self._what = f"{side.language} {side.role}"
         self._process = subprocess.Popen([*program, side.role, name, str(count)], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, env=bench.environment, text=True,
-                                         preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+                                         start_new_session=True, preexec_fn=lambda: settle(core))
         self._watchdog = threading.Timer(PATIENCE, self._process.kill)
         self._watchdog.start()
 
