@@ -22,7 +22,7 @@ def talk(channel: ESHM, rate: float, count: int | None) -> None:
         if time.monotonic() >= due:
             if sent == count:
                 return
-            channel.write_text(f"Hello from Python master #{sent}")
+            channel.write(f"Hello from Python master #{sent}".encode())  # as the original: 27 bytes, without a NUL
             print(f"[MASTER] Sent: Hello from Python master #{sent}", flush=True)
             sent += 1
             due += 1 / rate
