@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 import weakref
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping, TypeVar
 
 from sluice import _native
 from sluice._native import Message, Publisher, TransportEvent
@@ -116,6 +116,9 @@ class Subscription(_native.Subscription):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+_Owned = TypeVar("_Owned", Publisher, Subscription, Timer)
 
 
 class Executor(_native.Executor):
@@ -236,7 +239,7 @@ class Node(_native.Node):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _own(self, owned: Any) -> Any:
+    def _own(self, owned: _Owned) -> _Owned:
         self._owned = [each for each in self._owned if isinstance(each, Timer) or not each.closed]
         self._owned.append(owned)
         return owned

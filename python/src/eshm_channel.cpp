@@ -19,6 +19,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings.hpp"
+#include "buffer.hpp"
 #include "interruptible_call.hpp"
 
 namespace py = pybind11;
@@ -68,35 +69,6 @@ constexpr const char* kAliveDoc =
 constexpr const char* kCloseDoc =
     R"(Leaves the channel; who created its segment removes it, unless auto_cleanup is False. A read that waits in
 another thread ends with RuntimeError. May be called again. In a forked child it only forgets the channel.)";
-
-/// The bytes of anything that has some in one piece.
-class Bytes {
- public:
-  explicit Bytes(const py::object& object) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw py::error_already_set();
-  }
-  ~Bytes() { PyBuffer_Release(&view_); }
-  Bytes(const Bytes&) = delete;
-  Bytes& operator=(const Bytes&) = delete;
-
-  /// Never null: a message of 0 bytes is one, too.
-  [[nodiscard]] const void* data() const noexcept { return view_.buf != nullptr ? view_.buf : this; }
-  [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(view_.len); }
-
- private:
-  Py_buffer view_{};
-};
-
-/// Runs `body`, which throws nothing, while other threads of Python may run.
-template <typename Body>
-int without_lock(const Body& body) {
-  PyThreadState* const state = PyEval_SaveThread();
-  const int code = body();
-  // A daemon thread that asks for the lock of an interpreter that ends is ended inside the call: better it sleeps on.
-  while (_Py_IsFinalizing() != 0 && ::gettid() != ::getpid()) ::pause();
-  PyEval_RestoreThread(state);
-  return code;
-}
 
 /// What a read brings.
 class Message {
@@ -154,8 +126,10 @@ class EshmChannel {
   EshmChannel& operator=(const EshmChannel&) = delete;
 
   void write(const py::object& data) {
-    const Bytes bytes(data);
-    switch (const int code = eshm_write(handle(), bytes.data(), bytes.size())) {
+    const Buffer buffer(data);
+    const auto bytes = buffer.bytes();
+    const void* const begin = bytes.empty() ? this : static_cast<const void*>(bytes.data());  // never a null pointer
+    switch (const int code = eshm_write(handle(), begin, bytes.size())) {
       case ESHM_SUCCESS: return;
       case ESHM_ERROR_BUFFER_TOO_SMALL:
         fail("a message has at most " + std::to_string(ESHM_MAX_DATA_SIZE) + " bytes, not " +

@@ -14,7 +14,7 @@ std::atomic<int> waking{0};  ///< Threads that decided to take the lock and do n
 }  // namespace
 
 void stay_asleep_from_now_on() {
-  // Sequentially consistent, as the increment and the look in after_sleep: either we see that a thread is waking and
+  // Sequentially consistent, as the increment and the look in take_lock_back: either we see that a thread is waking and
   // let it have the lock now, while it can still be had, or it sees that it may not wake up.
   interpreter_ends = true;
   const pybind11::gil_scoped_release release;
@@ -25,14 +25,18 @@ InterruptibleCall::~InterruptibleCall() {
   if (interrupted_) PyErr_Clear();  // another exception is on its way
 }
 
-bool InterruptibleCall::after_sleep() noexcept {
+void take_lock_back(PyThreadState* state) noexcept {
   ++waking;
   if (interpreter_ends && ::getpid() != ::gettid()) {
     --waking;
     for (;;) ::pause();
   }
-  PyEval_RestoreThread(state_);
+  PyEval_RestoreThread(state);
   --waking;
+}
+
+bool InterruptibleCall::after_sleep() noexcept {
+  take_lock_back(state_);
   if (!interrupted_) interrupted_ = PyErr_CheckSignals() != 0;
   return !interrupted_ && (stop_ == nullptr || !*stop_);
 }

@@ -8,6 +8,9 @@
 
 namespace sluice::python {
 
+/// Takes the interpreter's lock after it was given back; does not return in a thread that would have to end there.
+void take_lock_back(PyThreadState* state) noexcept;
+
 /// Around a call into the library that may sleep. The interpreter's lock is held except while the library sleeps, so
 /// that lock also protects what the library wants used by one thread at a time; after each sleep Python runs its signal
 /// handlers, and if one of them raises (Ctrl-C), whatever waits returns and `finish` raises.
@@ -33,6 +36,15 @@ class InterruptibleCall final : private shm::SleepObserver {
   bool interrupted_ = false;  ///< Python's error is set.
   shm::SleepScope scope_;
 };
+
+/// Runs `body`, which throws nothing and needs nothing of Python, while other threads of Python run.
+template <typename Body>
+auto without_lock(const Body& body) noexcept {
+  PyThreadState* const state = PyEval_SaveThread();
+  const auto result = body();
+  take_lock_back(state);
+  return result;
+}
 
 /// From now on other threads than the main one do not come back from a sleep: the interpreter is ending, and would end
 /// them in a way that C++ does not survive. Those that are just waking up come back first.

@@ -77,7 +77,7 @@ PyObject* memory_array(PyObject* self, void*) noexcept {
   });
 }
 
-/// message["field"]; a field that is one number comes as a number.
+/// message["field"]; a field that is one number comes as Python's own: NumPy's are five times as slow to compute with.
 PyObject* memory_item(PyObject* self, PyObject* key) noexcept {
   const auto array = py::reinterpret_steal<py::object>(memory_array(self, nullptr));
   if (!array) return nullptr;
@@ -85,8 +85,7 @@ PyObject* memory_item(PyObject* self, PyObject* key) noexcept {
   if (item == nullptr || !py::isinstance<py::array>(item)) return item;
   const auto view = py::reinterpret_steal<py::array>(item);
   if (view.ndim() != 0 || view.dtype().has_fields()) return py::object(view).release().ptr();
-  const py::tuple empty;
-  return PyObject_GetItem(view.ptr(), empty.ptr());
+  return PyObject_CallMethod(view.ptr(), "item", nullptr);
 }
 
 PyObject* memory_bytes(PyObject* self, PyObject*) noexcept {

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "bindings.hpp"
+#include "buffer.hpp"
 #include "endpoints.hpp"
 #include "interruptible_call.hpp"
 #include "loan.hpp"
@@ -14,23 +15,6 @@ namespace sluice::python {
 namespace py = pybind11;
 
 namespace {
-
-/// The bytes of a Python object.
-class Contents {
- public:
-  explicit Contents(py::handle object) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw py::error_already_set();
-  }
-  Contents(const Contents&) = delete;
-  Contents& operator=(const Contents&) = delete;
-  ~Contents() { PyBuffer_Release(&view_); }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
-    return {static_cast<const std::byte*>(view_.buf), static_cast<std::size_t>(view_.len)};
-  }
-
- private:
-  Py_buffer view_{};
-};
 
 /// The members of sluice.PublishResult, an enum.Enum, so that `is` works as Python programmers expect.
 struct Results {
@@ -188,7 +172,7 @@ class PythonPublisher {
   }
 
   py::object publish_bytes(BytesPublisher& publisher, const py::object& message) {
-    const Contents contents(message);
+    const Buffer contents(message);
     check_size(contents.bytes().size());
     InterruptibleCall call;
     const PublishResult result = publisher.publish(contents.bytes());

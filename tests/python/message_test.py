@@ -48,6 +48,7 @@ class Publishing(NodeTest):
             received = in_.take()
             self.assertEqual(received.array["accel"].tolist(), [1, 2, 3], message)
             self.assertEqual(received["number"], 1 if isinstance(message, tuple) else 2)
+            self.assertIs(type(received["number"]), int)
         self.assertIsNone(in_.take())
         self.assertEqual(out.stats().published, 6)
         self.assertEqual(in_.stats().received, 6)
