@@ -14,7 +14,7 @@ def run(main):
 
 class Async(NodeTest):
     def test_messages_come_in_order_and_other_tasks_run(self):
-        out, in_ = self.pair()
+        out, in_ = self.pair("/deep")  # room for all: a publisher that waits holds up the loop, and with it the reader
         ticks = []
 
         async def publish():
