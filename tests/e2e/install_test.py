@@ -63,7 +63,7 @@ class InstalledPrefix(InstalledTest):
             if file.suffix in (".cmake", ".pc", ".hpp", ".h", ".yaml"):
                 for place in places:
                     self.assertNotIn(place, file.read_text(), file)
-            elif file.suffix == ".so" or file.parent.name in ("bin", "sluice"):
+            elif file.read_bytes().startswith(b"\x7fELF"):
                 for path in re.findall(r"\((?:RPATH|RUNPATH)\).*\[(.*)\]", self.succeeds("readelf", "-d", file)):
                     self.assertRegex(path, r"^\$ORIGIN[^:]*(:\$ORIGIN[^:]*)*$", file)
 
