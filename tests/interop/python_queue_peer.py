@@ -172,16 +172,16 @@ class Reader:
 
 def read_to_the_end(reader, arguments, bounds):
     """Ends with `count` messages, or with nothing left once the stop file is there: nothing for as long as a hole may
-    hold it up."""
-    give_up = None
+    hold it up. There may be several holes in a row."""
+    give_up, skipped = None, 0
     while arguments.count is None or reader.messages < arguments.count:
         stopping = bounds.stopped()  # looked at first: what was published before it must still be read
         taken = 0
         while taken < BATCH and (arguments.count is None or reader.messages < arguments.count) and reader.take():
             taken += 1
         now = time.monotonic()
-        if taken:
-            give_up = None
+        if taken or reader.queue.skipped_count() != skipped:
+            give_up, skipped = None, reader.queue.skipped_count()
             bounds.check()
             continue
         if stopping and give_up is None:
