@@ -116,7 +116,7 @@ void check_no_wakeup_lost(Topic& topic) {
 
 /// Instructions from one stop to the next. The cost grows with the square of their number, and most of those in a
 /// sanitized build are the sanitizer's.
-constexpr std::uint64_t kStride = SLUICE_ADDRESS_SANITIZER ? 5 : 1;
+constexpr std::uint64_t kStride = SLUICE_ADDRESS_SANITIZER ? 29 : 1;
 
 /// A publication between any two instructions of arm: whoever then goes to sleep is woken at once.
 void check_published_in_arm(Topic& topic) {
