@@ -148,14 +148,15 @@ void check_armed_in_publish(Topic& topic) {
   std::optional<WaitFor> wait;
   OtherThread sleeper([&] { wait = reader->arm(); });
   const bool rings = armed(*reader).word != nullptr;
-  for (std::uint64_t instruction = 1;; ++instruction) {
+  std::uint64_t sent = 0;
+  for (std::uint64_t instruction = 1;; instruction += kStride) {
     wait.reset();
-    compose(message, 1, instruction);
+    compose(message, 1, ++sent);
     const bool met = meanwhile(instruction, sleeper, [&] { result = writer->publish_copy(message, 1); });
     expect_equal(result, PublishResult::ok, "the result of publishing");
     const bool sleeps = wait && rings && wait->word->load_acquire() == wait->expected;
     expect(!sleeps, "nobody to sleep who armed after instruction " + std::to_string(instruction) + " of publish");
-    receiver.wait_for(instruction);
+    receiver.wait_for(sent);
     if (!met) break;
   }
   expect(receiver.received() > 1, "an instruction of publish to meet");
