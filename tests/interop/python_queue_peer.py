@@ -172,7 +172,7 @@ class Reader:
 
 def read_to_the_end(reader, arguments, bounds):
     """Ends with `count` messages, or with nothing left once the stop file is there: nothing for as long as a hole may
-    hold it up. There may be several holes in a row."""
+    hold it up: three times its time-out, if the queue watched another place before. There may be several in a row."""
     give_up, skipped = None, 0
     while arguments.count is None or reader.messages < arguments.count:
         stopping = bounds.stopped()  # looked at first: what was published before it must still be read
@@ -185,7 +185,7 @@ def read_to_the_end(reader, arguments, bounds):
             bounds.check()
             continue
         if stopping and give_up is None:
-            give_up = now + 2 * arguments.hole_timeout + PATIENCE
+            give_up = now + 4 * arguments.hole_timeout + PATIENCE
         if give_up is not None and now > give_up:
             break
         bounds.nap()

@@ -184,7 +184,7 @@ class Deaths(QueueTest):
         # A timeout that no producer outlasts which is merely waiting for a processor.
         self.create("1.3.0", 1 << 20, 64, "1", seed=Options.seed)
         self.newest(OURS_IN_PYTHON)
-        self.start_readers(3)
+        self.start_readers(2)
         waits = ("--start-file", self.start_file)
         doomed = [self.producer(side, number, 100000, *waits) for number, side in enumerate(LANGUAGES, 1)]
         lasting = [self.producer(side, number, 5000, *waits) for number, side in enumerate(LANGUAGES, 3)]

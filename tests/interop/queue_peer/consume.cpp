@@ -161,14 +161,14 @@ class Reader {
 };
 
 // Ends with `count` messages, when idle for --until-idle, or with nothing left once the stop file is there: nothing for
-// as long as a hole may hold it up, and for longer than the queue may go without a close look. There may be several
-// holes in a row.
+// as long as a hole may hold it up (three times its time-out, if the queue watched another place before), and for
+// longer than the queue may go without a close look. There may be several holes in a row.
 void read_to_the_end(Reader& reader, const Options& options, const Bounds& bounds) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point last = Clock::now();
   Clock::time_point give_up = Clock::time_point::max();
   std::uint64_t skipped = 0;
-  const auto patience = nanoseconds(2 * options.hole_timeout) + std::chrono::milliseconds{50};
+  const auto patience = nanoseconds(4 * options.hole_timeout) + std::chrono::milliseconds{50};
   while (!options.count || reader.messages() < *options.count) {
     const bool stopping = bounds.stopped();  // looked at first: what was published before it must still be read
     const Clock::time_point now = Clock::now();
