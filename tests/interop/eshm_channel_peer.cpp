@@ -35,6 +35,7 @@ struct Options {
   std::string role;
   std::uint32_t version = 3;
   std::size_t size = 4096;
+  std::uint32_t stale = 100;
   std::string first_read = "after_open";
   std::int64_t write_count = 0;  ///< -1: without end.
   double rate = 0;
@@ -71,6 +72,8 @@ ChannelOptions channel_options(const Options& options) {
   channel.on_disconnect = sluice::eshm::OnDisconnect::never;
   channel.reconnect_interval = std::chrono::milliseconds{10};
   channel.max_size = options.size;
+  channel.stale_threshold = std::chrono::milliseconds{options.stale};
+  channel.follow_segment = true;
   channel.protocol = sluice::eshm::Protocol{options.version};
   channel.attach_timeout = std::chrono::seconds{60};
   channel.first_read = firsts.at(options.first_read);
@@ -218,6 +221,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("name", options.name)->required();
   app.add_option("--version", options.version, "of a segment that is created");
   app.add_option("--size", options.size, "largest message");
+  app.add_option("--stale", options.stale, "ms; only the creator's counts");
   app.add_option("--first-read", options.first_read);
   app.add_option("--write-count", options.write_count, "-1: without end");
   app.add_option("--rate", options.rate, "messages per second; 0: unpaced");

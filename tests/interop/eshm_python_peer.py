@@ -35,7 +35,8 @@ class Serving:
     def __init__(self, arguments):
         self.arguments = arguments
         self.channel = ESHM(arguments.name, ROLES[arguments.role], reconnect_wait_ms=0, max_reconnect_attempts=0,
-                            reconnect_retry_interval_ms=10, attach_timeout_ms=TIMEOUT_INFINITE)
+                            reconnect_retry_interval_ms=10, attach_timeout_ms=TIMEOUT_INFINITE,
+                            stale_threshold_ms=arguments.stale)
         self.log = Log(arguments.log) if arguments.log else NoLog()
         self.written = self.refused = self.reads = self.torn = self.disorder = self.told = 0
         self.last = {}
@@ -156,6 +157,7 @@ def parser():
     options.add_argument("name")
     options.add_argument("--write-count", type=int, default=0, help="-1: without end")
     options.add_argument("--rate", type=float, default=0, help="messages per second; 0: unpaced")
+    options.add_argument("--stale", type=int, default=100, help="ms; only the creator's counts")
     options.add_argument("--least", type=int, default=64)
     options.add_argument("--most", type=int, default=64)
     options.add_argument("--writer", type=int, default=1, help="another one for each life of a program")

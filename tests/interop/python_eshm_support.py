@@ -156,10 +156,11 @@ class ChannelTest(unittest.TestCase):
         self.addCleanup(program.stop)
         return program
 
-    def side(self, kind, role, writer, *, count=0, rate=0.0, read=True):
+    def side(self, kind, role, writer, *, count=0, rate=0.0, read=True, stale=100):
         """A program of that kind at the table, which has taken its role and begins with the start file."""
         command = [*PROGRAMS[kind], role, self.name, "--writer", writer, "--write-count", count, "--rate", rate,
-                   "--start-file", self.start_file, "--stop-file", self.stop_file, "--timeout", self.patience]
+                   "--stale", stale, "--start-file", self.start_file, "--stop-file", self.stop_file,
+                   "--timeout", self.patience]
         command += ["--read"] if read else []
         if kind in PEERS:
             command += ["--version", kind[-1], *(PATIENT if role == "slave" else ())]
