@@ -94,8 +94,12 @@ class PythonPublisher {
   }
 
   [[nodiscard]] bool wait_for_subscribers(std::uint32_t count, const py::object& timeout) {
-    InterruptibleCall call;
-    const bool came = publisher_.get().wait_for_subscribers(count, duration_of(timeout, "timeout"));
+    const auto duration = duration_of(timeout, "timeout");
+    const BytesPublisher& publisher = publisher_.get();
+    InterruptibleCall call(&closing_);
+    ++waiting_;
+    const bool came = publisher.wait_for_subscribers(count, duration);
+    if (--waiting_ == 0 && closing_) publisher_.reset();
     call.finish();
     return came;
   }
@@ -104,11 +108,12 @@ class PythonPublisher {
   [[nodiscard]] std::uint32_t subscriber_count() const { return publisher_.get().subscriber_count(); }
   [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
   [[nodiscard]] const py::object& type() const noexcept { return layout_->type; }
-  [[nodiscard]] bool closed() const noexcept { return publisher_.closed(); }
+  [[nodiscard]] bool closed() const noexcept { return publisher_.closed() || closing_; }
 
   void close() {
     const Turn turn(*this);
-    publisher_.reset();
+    closing_ = true;
+    if (waiting_ == 0) publisher_.reset();  // otherwise the last thread that waits in here does, in a moment
   }
 
  private:
@@ -221,6 +226,8 @@ class PythonPublisher {
   Owned<BytesPublisher> publisher_;
   std::shared_ptr<PythonNode> node_;
   std::mutex busy_;
+  std::size_t waiting_ = 0;  ///< Threads in wait_for_subscribers.
+  bool closing_ = false;
 };
 
 }  // namespace

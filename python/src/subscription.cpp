@@ -50,8 +50,12 @@ class PythonSubscription {
   }
 
   [[nodiscard]] bool wait_for_publishers(std::uint32_t count, const py::object& timeout) {
-    InterruptibleCall call;
-    const bool came = subscription_.get().wait_for_publishers(count, duration_of(timeout, "timeout"));
+    const auto duration = duration_of(timeout, "timeout");
+    const BytesSubscription& subscription = subscription_.get();
+    InterruptibleCall call(&closing_);
+    ++sleepers_;
+    const bool came = subscription.wait_for_publishers(count, duration);
+    if (--sleepers_ == 0 && closing_) subscription_.reset();
     call.finish();
     return came;
   }
