@@ -3,8 +3,6 @@
 #include <pybind11/pybind11.h>
 
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 
 #include <sluice/node.hpp>
@@ -14,23 +12,25 @@
 
 namespace sluice::python {
 
-/// A C++ object that a Python object owns until it is closed. A forked child leaves it alone: it is the parent's, and
-/// another thread of the parent may have been in the middle of using it.
+/// A C++ object that a Python object owns until it is closed; who waits inside has a share of it, so that it outlives
+/// the closing until the last of them has left. A forked child leaves it alone: it is the parent's, and another thread
+/// of the parent may have been in the middle of using it. Under the interpreter's lock, except where noted.
 template <typename T>
 class Owned {
  public:
   explicit Owned(std::string what) : what_(std::move(what)) {}
-  ~Owned() { reset(); }
+  ~Owned() { close(); }
   Owned(const Owned&) = delete;
   Owned& operator=(const Owned&) = delete;
 
   template <typename... Arguments>
   void emplace(Arguments&&... arguments) {
-    value_ = std::make_unique<T>(std::forward<Arguments>(arguments)...);
+    value_ = std::make_shared<T>(std::forward<Arguments>(arguments)...);
+    last_ = value_;
     fork_generation_ = shm::fork_generation();
   }
 
-  /// Throws Error once it is closed, and in a forked child.
+  /// For calls that keep the interpreter's lock. Throws Error once it is closed, and in a forked child.
   [[nodiscard]] T& get() const {
     if (value_ == nullptr) throw Error(what_ + " is closed");
     if (fork_generation_ != shm::fork_generation()) {
@@ -39,25 +39,45 @@ class Owned {
     return *value_;
   }
 
+  /// As get, for calls that give the lock back meanwhile.
+  [[nodiscard]] std::shared_ptr<T> share() const {
+    (void)get();
+    return value_;
+  }
+
   /// For whom it does not matter whether it is closed already.
   [[nodiscard]] T* get_if_usable() const noexcept {
     return fork_generation_ == shm::fork_generation() ? value_.get() : nullptr;
   }
 
-  [[nodiscard]] bool closed() const noexcept { return value_ == nullptr; }
+  [[nodiscard]] bool closed() const noexcept { return closed_; }
 
-  void reset() noexcept {
-    if (fork_generation_ == shm::fork_generation()) {
-      value_.reset();
-    } else {
-      (void)value_.release();
+  /// What tells an InterruptibleCall to stop.
+  [[nodiscard]] const bool* stop() const noexcept { return &closed_; }
+
+  /// Whether somebody is inside, also after the closing.
+  [[nodiscard]] bool busy() const noexcept { return last_.use_count() > (value_ == nullptr ? 0 : 1); }
+
+  /// No further use begins. Gives the interpreter's lock back while the object ends, which may wait for a callback that
+  /// another thread runs.
+  void close() noexcept {
+    closed_ = true;
+    std::shared_ptr<T> ending = std::move(value_);
+    if (ending == nullptr) return;
+    if (fork_generation_ != shm::fork_generation()) {
+      (void)new std::shared_ptr<T>(std::move(ending));
+      return;
     }
+    const pybind11::gil_scoped_release release;
+    ending.reset();
   }
 
  private:
   std::string what_;
-  std::unique_ptr<T> value_;
+  std::shared_ptr<T> value_;
+  std::weak_ptr<T> last_;
   std::uint32_t fork_generation_ = 0;
+  bool closed_ = false;
 };
 
 /// Owns a C++ Node for sluice.Node.
@@ -66,8 +86,6 @@ struct PythonNode {
     node.emplace(name, std::move(options));
   }
   Owned<Node> node;
-  int spinning = 0;      ///< Calls of spin that are running; the last one closes the node if
-  bool closing = false;  ///< close was called meanwhile.
 };
 
 /// Prints a callback's exception as Python does at the top of a program, and goes on; KeyboardInterrupt and SystemExit

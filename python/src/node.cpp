@@ -1,7 +1,6 @@
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
-#include <iostream>
 #include <vector>
 
 #include <sluice/sluice.hpp>
@@ -30,34 +29,15 @@ auto run_spin(const Spin& spin, bool ctrl_c_returns) -> decltype(spin()) {
   }
 }
 
-/// A call of a node's spin. Whoever closes the node meanwhile leaves it to the last one.
-class Spinning {
- public:
-  explicit Spinning(PythonNode& node) noexcept : node_(node) { ++node_.spinning; }
-  Spinning(const Spinning&) = delete;
-  Spinning& operator=(const Spinning&) = delete;
-  ~Spinning() {
-    if (--node_.spinning == 0 && node_.closing) node_.node.reset();
-  }
-
- private:
-  PythonNode& node_;
-};
-
 void close(PythonNode& self) {
-  self.closing = true;
-  if (self.spinning == 0) {
-    self.node.reset();
-  } else if (Node* node = self.node.get_if_usable()) {
-    node->shutdown();
-  }
+  if (Node* node = self.node.get_if_usable()) node->shutdown();
+  self.node.close();
 }
 
 bool spin_node(const std::shared_ptr<PythonNode>& self, const py::object& seconds, bool ctrl_c_returns) {
-  Node& node = self->node.get();
+  const auto node = self->node.share();
   const auto duration = duration_of(seconds, "duration");
-  const Spinning spinning(*self);
-  return run_spin([&] { return node.spin_for(duration); }, ctrl_c_returns);
+  return run_spin([&] { return node->spin_for(duration); }, ctrl_c_returns);
 }
 
 NodeOptions options_from(const std::vector<std::string>& arguments) {
@@ -119,33 +99,22 @@ class PythonExecutor {
     std::erase(nodes_, node);
   }
   bool spin_for(const py::object& seconds, bool ctrl_c_returns) {
-    Executor& executor = executor_.get();
+    const auto executor = executor_.share();
     const auto duration = duration_of(seconds, "duration");
-    const Busy busy(*this);
-    return run_spin([&] { return executor.spin_for(duration); }, ctrl_c_returns);
+    return run_spin([&] { return executor->spin_for(duration); }, ctrl_c_returns);
   }
   bool spin_once(const py::object& seconds) {
-    Executor& executor = executor_.get();
+    const auto executor = executor_.share();
     const auto timeout = duration_of(seconds, "timeout");
-    const Busy busy(*this);
-    return run_spin([&] { return executor.spin_once(timeout); }, false);
+    return run_spin([&] { return executor->spin_once(timeout); }, false);
   }
   void shutdown() const { executor_.get().shutdown(); }
 
-  [[nodiscard]] bool busy() const noexcept { return spinning_ > 0; }
+  [[nodiscard]] bool busy() const noexcept { return executor_.busy(); }
 
   PythonExecutor() : executor_("the executor") { executor_.emplace(); }
 
  private:
-  struct Busy {
-    explicit Busy(PythonExecutor& executor) noexcept : spinning(executor.spinning_) { ++spinning; }
-    Busy(const Busy&) = delete;
-    Busy& operator=(const Busy&) = delete;
-    ~Busy() { --spinning; }
-    int& spinning;
-  };
-
-  int spinning_ = 0;
   std::vector<std::shared_ptr<PythonNode>> nodes_;  ///< Outlive their place in the executor.
   Owned<Executor> executor_;
 };
@@ -166,8 +135,8 @@ void bind_node_class(py::module_& module) {
           "What the node's options did not take of its arguments.")
       .def_property_readonly("_parameters", [](PythonNode& self) { return self.node.get().options().parameters; })
       .def_property_readonly(
-          "closed", [](const PythonNode& self) { return self.closing; }, "Whether close was called.")
-      .def_property_readonly("_busy", [](const PythonNode& self) { return self.spinning > 0; })
+          "closed", [](const PythonNode& self) { return self.node.closed(); }, "Whether close was called.")
+      .def_property_readonly("_busy", [](const PythonNode& self) { return self.node.busy(); })
       .def("_spin", &spin_node, py::arg("seconds"), py::arg("ctrl_c_returns"))
       .def(
           "shutdown", [](PythonNode& self) { self.node.get().shutdown(); },

@@ -95,11 +95,9 @@ class PythonPublisher {
 
   [[nodiscard]] bool wait_for_subscribers(std::uint32_t count, const py::object& timeout) {
     const auto duration = duration_of(timeout, "timeout");
-    const BytesPublisher& publisher = publisher_.get();
-    InterruptibleCall call(&closing_);
-    ++waiting_;
-    const bool came = publisher.wait_for_subscribers(count, duration);
-    if (--waiting_ == 0 && closing_) publisher_.reset();
+    const auto publisher = publisher_.share();
+    InterruptibleCall call(publisher_.stop());
+    const bool came = publisher->wait_for_subscribers(count, duration);
     call.finish();
     return came;
   }
@@ -108,12 +106,11 @@ class PythonPublisher {
   [[nodiscard]] std::uint32_t subscriber_count() const { return publisher_.get().subscriber_count(); }
   [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
   [[nodiscard]] const py::object& type() const noexcept { return layout_->type; }
-  [[nodiscard]] bool closed() const noexcept { return publisher_.closed() || closing_; }
+  [[nodiscard]] bool closed() const noexcept { return publisher_.closed(); }
 
   void close() {
     const Turn turn(*this);
-    closing_ = true;
-    if (waiting_ == 0) publisher_.reset();  // otherwise the last thread that waits in here does, in a moment
+    publisher_.close();
   }
 
  private:
@@ -226,8 +223,6 @@ class PythonPublisher {
   Owned<BytesPublisher> publisher_;
   std::shared_ptr<PythonNode> node_;
   std::mutex busy_;
-  std::size_t waiting_ = 0;  ///< Threads in wait_for_subscribers.
-  bool closing_ = false;
 };
 
 }  // namespace

@@ -51,11 +51,9 @@ class PythonSubscription {
 
   [[nodiscard]] bool wait_for_publishers(std::uint32_t count, const py::object& timeout) {
     const auto duration = duration_of(timeout, "timeout");
-    const BytesSubscription& subscription = subscription_.get();
-    InterruptibleCall call(&closing_);
-    ++sleepers_;
-    const bool came = subscription.wait_for_publishers(count, duration);
-    if (--sleepers_ == 0 && closing_) subscription_.reset();
+    const auto subscription = subscription_.share();
+    InterruptibleCall call(subscription_.stop());
+    const bool came = subscription->wait_for_publishers(count, duration);
     call.finish();
     return came;
   }
@@ -66,25 +64,12 @@ class PythonSubscription {
   [[nodiscard]] std::uint32_t publisher_count() const { return subscription_.get().publisher_count(); }
   [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
   [[nodiscard]] const py::object& type() const noexcept { return layout_->type; }
-  [[nodiscard]] bool closed() const noexcept { return subscription_.closed() || closing_; }
-  [[nodiscard]] bool busy() const noexcept { return sleepers_ > 0; }
+  [[nodiscard]] bool closed() const noexcept { return subscription_.closed(); }
+  [[nodiscard]] bool busy() const noexcept { return subscription_.busy(); }
 
   void close() {
-    closing_ = true;
-    if (sleepers_ > 0) {  // the last thread that waits in here closes it when it has woken up
-      if (BytesSubscription* subscription = subscription_.get_if_usable()) subscription->interrupt();
-      return;
-    }
-    // Closing waits for a callback that another thread runs, which needs the lock.
-    const py::gil_scoped_release release;
-    subscription_.reset();
-  }
-
-  PythonSubscription(const PythonSubscription&) = delete;
-  PythonSubscription& operator=(const PythonSubscription&) = delete;
-  ~PythonSubscription() {
-    const py::gil_scoped_release release;
-    subscription_.reset();
+    if (BytesSubscription* subscription = subscription_.get_if_usable()) subscription->interrupt();
+    subscription_.close();
   }
 
  private:
@@ -125,18 +110,13 @@ class PythonSubscription {
   }
 
   std::optional<BytesMessage> wait(shm::Deadline deadline) {
-    BytesSubscription& subscription = subscription_.get();
-    if (auto message = subscription.take()) return message;
+    const auto subscription = subscription_.share();
+    if (auto message = subscription->take()) return message;
     if (deadline.passed()) return std::nullopt;
-    InterruptibleCall call(&closing_);
-    ++sleepers_;
+    InterruptibleCall call(subscription_.stop());
     auto message =
-        subscription.take_for(deadline.is_never() ? std::chrono::nanoseconds::max()
-                                                  : std::chrono::nanoseconds(deadline.ns() - shm::monotonic_ns()));
-    if (--sleepers_ == 0 && closing_) {
-      message.reset();
-      subscription_.reset();
-    }
+        subscription->take_for(deadline.is_never() ? std::chrono::nanoseconds::max()
+                                                   : std::chrono::nanoseconds(deadline.ns() - shm::monotonic_ns()));
     call.finish();
     return message;
   }
@@ -182,9 +162,7 @@ class PythonSubscription {
   SharedLayout layout_;
   std::string topic_;
   std::shared_ptr<PythonNode> node_;
-  py::handle self_;           ///< The Python object around this one, which it does not own.
-  std::size_t sleepers_ = 0;  ///< Threads that wait inside.
-  bool closing_ = false;
+  py::handle self_;  ///< The Python object around this one, which it does not own.
   std::int64_t last_report_ns_ = 0;
   Owned<BytesSubscription> subscription_;
 };
