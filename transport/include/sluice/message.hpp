@@ -15,6 +15,7 @@ struct MessageInfo {
   std::int64_t published_ns = 0;  ///< CLOCK_MONOTONIC at publication; 0: unknown (timestamps off, foreign programs).
   PublisherId publisher = 0;      ///< Who counts in `sequence`.
   std::uint64_t lost = 0;         ///< Messages lost by this subscription since the one before.
+  bool redelivered = false;       ///< Groups: another member had claimed it and died or was evicted: maybe seen twice.
 };
 
 /// How a publication ended.
@@ -25,6 +26,15 @@ enum class PublishResult : std::uint8_t {
   wrong_size,  ///< Raw topics: not a whole number of elements; nothing was sent.
   uncertain,   ///< This process was stopped for so long in the middle that others gave the position up: readers may or
                ///< may not have received the message. Never repeated by Sluice.
+  out_of_chunks,  ///< Every chunk that is large enough is lent, held by a reader, or not yet taken; nothing was sent.
+  own_subscription_full,  ///< reliable: it is full for a subscription that this very thread takes from, so that waiting
+                          ///< would wait for itself; nothing was sent.
+};
+
+/// How the publication of several messages ended.
+struct BatchResult {
+  std::size_t sent = 0;                      ///< Messages sent, from the first on. With `uncertain`: before those.
+  PublishResult result = PublishResult::ok;  ///< Why it ended there.
 };
 
 /// A writer's books, all since it was opened.

@@ -77,6 +77,7 @@ struct LoanedBuffer {
   std::byte* data = nullptr;  ///< Aligned for every FixedMessage (16); nullptr: no loan.
   std::size_t size = 0;       ///< Bytes that may be written.
   std::uint64_t handle = 0;   ///< The writer's own.
+  PublishResult refused = PublishResult::ok;  ///< Without memory: why. `explain` has the sentence.
 };
 
 /// Publishes on one topic, for one publisher. Leaves the topic when destroyed.
@@ -88,8 +89,8 @@ class SLUICE_EXPORT Writer {
   virtual ~Writer();
 
   /// Memory for a message of at most `bytes`. Reserves nothing in the medium, so keeping or discarding it costs nobody
-  /// anything. Returns data == nullptr when `bytes` exceeds the topic's max_size or the loans are used up. Never
-  /// blocks.
+  /// anything. Returns data == nullptr, and why in `refused`, when `bytes` exceeds the topic's max_size (too_large) or
+  /// the loans or the chunks are used up (out_of_chunks). Never blocks.
   [[nodiscard]] virtual LoanedBuffer loan(std::size_t bytes) noexcept = 0;
 
   /// Sends the first `used` bytes and gives the loan back, whatever the result. May wait up to max_blocking_time on a
@@ -101,6 +102,14 @@ class SLUICE_EXPORT Writer {
 
   /// Sends a copy of `payload`.
   virtual PublishResult publish_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept = 0;
+
+  /// Sends copies of `payloads` in this order, until one cannot be sent. May wait as publish does, for each of them.
+  virtual BatchResult publish_batch(std::span<const std::span<const std::byte>> payloads,
+                                    std::int64_t published_ns) noexcept;
+
+  /// Why a message of `bytes` ended with `result`, or was not lent: one sentence that names the limit and what to do,
+  /// to be read after the topic's name. For people; allocates. The thread that publishes.
+  [[nodiscard]] virtual std::string explain(PublishResult result, std::size_t bytes) const;
 
   /// Readers that would receive a message published now. Any thread.
   [[nodiscard]] virtual std::uint32_t reader_count() const = 0;
@@ -137,7 +146,13 @@ class SLUICE_EXPORT Reader {
   /// The next message, or nothing. Never blocks.
   [[nodiscard]] virtual std::optional<TakenMessage> take() noexcept = 0;
 
-  /// Gives a message back. On a reliable topic publishers wait for this when the topic is full.
+  /// Takes up to `out.size()` messages that are there; how many. As take, but cheaper for each.
+  [[nodiscard]] virtual std::size_t take_batch(std::span<TakenMessage> out) noexcept;
+
+  /// Nothing was taken although a message may be there: this reader holds as many as it may (`max_views`).
+  [[nodiscard]] virtual bool holds_too_many() const noexcept { return false; }
+
+  /// Gives a message back, in any order. On a reliable topic publishers wait for this when the topic is full.
   virtual void release(const TakenMessage& message) noexcept = 0;
 
   /// Whether the bytes are still the message's. False after this reader was evicted while it held the message.
@@ -151,6 +166,16 @@ class SLUICE_EXPORT Reader {
   [[nodiscard]] virtual std::uint32_t writer_count() const = 0;
 
   [[nodiscard]] virtual ReaderStats stats() const noexcept = 0;  ///< The thread that takes.
+};
+
+/// What a topic takes from the host.
+struct Footprint {
+  std::uint64_t bytes = 0;                   ///< Of shared memory, whole pages.
+  std::uint32_t files = 0;                   ///< In shared memory.
+  std::uint32_t descriptors_per_writer = 0;  ///< For as long as one is open.
+  std::uint32_t descriptors_per_reader = 0;
+  std::uint32_t threads_per_process = 0;  ///< Of the transport, in a process that has an endpoint of this topic.
+  std::string detail;                     ///< For people: how the bytes come about.
 };
 
 /// What a plugin makes, once per process; its writers and readers are destroyed before it.
@@ -176,6 +201,9 @@ class SLUICE_EXPORT Transport {
 
   /// Joins the topic to receive what is published from now on. Throws as open_writer.
   [[nodiscard]] virtual std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext& context) = 0;
+
+  /// What the topic of a valid `spec` takes, exactly.
+  [[nodiscard]] virtual Footprint footprint(const TopicSpec& spec) const;
 
   /// Removes what dead processes left in the domain's directory; returns how many files that were.
   virtual std::size_t remove_leftovers(const TransportContext& context);
