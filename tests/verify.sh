@@ -150,6 +150,17 @@ interop_script() {
   tests/interop/run.sh --repeat 50
 }
 
+# Ten million messages, or room for them, that come while somebody goes to sleep; and the ways in which a node waits.
+wake_ups() {
+  local program=build/release/tests/wake_races mode
+  $program message --races 5000000
+  $program message --races 1000000 --readers 3 --seed 2
+  $program message --races 1000000 --reliability best_effort --seed 3
+  $program space --races 3000000
+  for mode in take_for executor descriptor async; do $program "$mode" --races 300000; done
+  build/release/tests/many_topics --messages 200 --races 100000 --idle 10
+}
+
 # Inputs that nobody thought of: SLUICE_FUZZ_SECONDS for each fuzzer, together twelve and a half minutes. A finding ends
 # it, and is left in build/fuzz/findings; inputs that reach something new are kept in build/fuzz/corpus.
 fuzz() {
@@ -168,8 +179,13 @@ fuzz() {
   done
 }
 
-readonly all=(million crashes eshm_cycles eshm_topics queue_interop interop_script python_slick fuzz kill_points
-  demo_kills repeat no_network static_plugins outer_project python_wheel clang aarch64)
+# The models with larger bounds, and with each guard of the protocol removed.
+models() {
+  /usr/bin/python3 -B models/check.py all
+}
+
+readonly all=(million crashes wake_ups eshm_cycles eshm_topics queue_interop interop_script python_slick fuzz kill_points
+  demo_kills models repeat no_network static_plugins outer_project python_wheel clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do
   if ! printf '%s\n' "${all[@]}" | grep -qx "$name"; then

@@ -40,6 +40,28 @@ void add_topic(CLI::App& app, Common& common, Command& command) {
   list->add_flag("-c,--count-topics", options.count_only, "Print only how many there are");
   add_common(*list, common);
   list->callback([&] { command = [&] { return sluice::commands::topic_list(common, options); }; });
+  static sluice::commands::TopicInfoOptions info_options;
+  auto* info = topic->add_subcommand("info",
+                                     "Print a topic's type, endpoints, file, QoS, copies per delivery and chunks; exit "
+                                     "code 1 if nobody has it open");
+  info->add_option("TOPIC", info_options.topic, "Its name, with or without the first slash")->required();
+  info->add_flag("-v,--verbose", info_options.verbose, "Print a paragraph for each endpoint");
+  add_common(*info, common);
+  info->callback([&] { command = [&] { return sluice::commands::topic_info(common, info_options); }; });
+}
+
+void add_config_plan(CLI::App& config, Common& common, Command& command) {
+  static sluice::commands::ConfigPlanOptions options;
+  auto* plan = config.add_subcommand("plan",
+                                     "Print the bytes, files, descriptors and threads that the topics take, and what "
+                                     "there is; exit code 1 if it is not enough");
+  plan->add_option("FILE", options.files, "YAML files, later ones override earlier ones")->required();
+  plan->add_option("--topic", options.topics, "Only these topics; also ones that no file mentions");
+  plan->add_option("--endpoints", options.endpoints,
+                   "Publishers, and as many subscriptions, of each topic in one process (default: 1)")
+      ->check(CLI::Range(0, 4096));
+  plan->add_flag("--json", common.json, "Print JSON");
+  plan->callback([&] { command = [&] { return sluice::commands::config_plan(common, options); }; });
 }
 
 void add_config(CLI::App& app, Common& common, Command& command) {
@@ -57,6 +79,7 @@ void add_config(CLI::App& app, Common& common, Command& command) {
   show->add_option("--topic", topics, "Only these topics; also ones that no file mentions");
   show->add_flag("--json", common.json, "Print JSON");
   show->callback([&] { command = [&] { return sluice::commands::config_show(common, files, topics); }; });
+  add_config_plan(*config, common, command);
 }
 
 void add_plugin(CLI::App& app, Common& common, Command& command) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -117,6 +118,22 @@ void stream(Meeting& meeting, Out& out, std::uint64_t messages, std::size_t size
   std::vector<std::byte> payload(size);
   meeting.wait_for_the_other();
   for (std::uint64_t i = 0; i < messages; ++i) send(out, By::copy, payload, i);
+  meeting.sender_done.store_release(1);
+  meeting.wait_for_the_other();
+}
+
+/// As stream, `batch` messages in one call of send_batch(spans).
+template <typename Out>
+void stream_batches(Meeting& meeting, Out& out, std::uint64_t messages, std::size_t size, std::size_t batch) {
+  std::vector<std::byte> memory(batch * size);
+  std::vector<std::span<const std::byte>> payloads;
+  for (std::size_t i = 0; i < batch; ++i) payloads.push_back(std::span(memory).subspan(i * size, size));
+  meeting.wait_for_the_other();
+  for (std::uint64_t number = 0; number < messages;) {
+    const std::uint64_t here = std::min<std::uint64_t>(batch, messages - number);
+    for (std::uint64_t i = 0; i < here; ++i, ++number) std::memcpy(&memory[i * size], &number, sizeof number);
+    out.send_batch(std::span(payloads).first(here));
+  }
   meeting.sender_done.store_release(1);
   meeting.wait_for_the_other();
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <sluice/shm/doorbell.hpp>
 #include <sluice/transport_registry.hpp>
@@ -65,6 +66,9 @@ class WriterLink {
   explicit WriterLink(std::unique_ptr<Writer> writer) noexcept : writer_(std::move(writer)) {}
 
   void send_copy(std::span<const std::byte> payload) { check(writer_->publish_copy(payload, 0)); }
+  void send_batch(std::span<const std::span<const std::byte>> payloads) {
+    check(writer_->publish_batch(payloads, 0).result);
+  }
   void send_filled(std::size_t size) {
     const LoanedBuffer loan = writer_->loan(size);
     if (loan.data == nullptr) throw RunFailed("no loan to be had");
@@ -95,6 +99,30 @@ class ReaderLink {
 
  protected:
   std::unique_ptr<Reader> reader_;
+};
+
+/// Takes up to `batch` messages at once.
+class BatchReaderLink {
+ public:
+  BatchReaderLink(std::unique_ptr<Reader> reader, std::size_t batch) : reader_(std::move(reader)), taken_(batch) {}
+
+  [[nodiscard]] std::optional<std::uint64_t> try_receive() {
+    if (next_ == count_) {
+      next_ = 0;
+      count_ = reader_->take_batch(taken_);
+      if (count_ == 0) return std::nullopt;
+    }
+    const TakenMessage& message = taken_[next_++];
+    const std::uint64_t first = read_every_line(message.data, message.size);
+    reader_->release(message);
+    return first;
+  }
+
+ private:
+  std::unique_ptr<Reader> reader_;
+  std::vector<TakenMessage> taken_;
+  std::size_t next_ = 0;
+  std::size_t count_ = 0;
 };
 
 /// Sleeps until there is something to take, as a subscription without callback does in take_for.

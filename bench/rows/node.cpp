@@ -50,6 +50,40 @@ class SubscriptionLink {
   Subscription<NodeMessage> subscription_;
 };
 
+/// As stream_batches wants it; a batch of T lies in one piece.
+class BatchPublisherLink {
+ public:
+  BatchPublisherLink(Node& node, const char* topic) : publisher_(node.advertise<NodeMessage>(topic)) {}
+  void send_batch(std::span<const std::span<const std::byte>> payloads) {
+    const std::span messages(reinterpret_cast<const NodeMessage*>(payloads.front().data()), payloads.size());
+    if (publisher_.publish_batch(messages).result != PublishResult::ok) throw RunFailed("a publication was refused");
+  }
+
+ private:
+  Publisher<NodeMessage> publisher_;
+};
+
+class BatchSubscriptionLink {
+ public:
+  BatchSubscriptionLink(Node& node, const char* topic, std::size_t batch)
+      : subscription_(node.subscribe<NodeMessage>(topic)), taken_(batch) {}
+  [[nodiscard]] std::optional<std::uint64_t> try_receive() {
+    if (next_ == count_) {
+      next_ = 0;
+      count_ = subscription_.take_batch(taken_);
+      if (count_ == 0) return std::nullopt;
+    }
+    const NodeMessage& message = taken_[next_++];
+    return read_every_line(message.bytes.data(), message.bytes.size());
+  }
+
+ private:
+  Subscription<NodeMessage> subscription_;
+  std::vector<NodeMessage> taken_;
+  std::size_t next_ = 0;
+  std::size_t count_ = 0;
+};
+
 /// The callback runs in an executor, which sleeps in between.
 class CallbackLink {
  public:
@@ -106,6 +140,22 @@ Outcome node_throughput(std::uint64_t messages, bool timestamps) {
       });
 }
 
+Outcome node_batch_throughput(std::uint64_t messages, std::size_t batch) {
+  const Workplace place;
+  return run_two_sides(
+      Placement::processes,
+      [&](Meeting& meeting) {
+        Node node("sender", options_for(place, true));
+        BatchPublisherLink out(node, "data");
+        stream_batches(meeting, out, messages, sizeof(NodeMessage), batch);
+      },
+      [&](Meeting& meeting) {
+        Node node("receiver", options_for(place, true));
+        BatchSubscriptionLink in(node, "data", batch);
+        drain(meeting, in, messages, true);
+      });
+}
+
 }  // namespace
 
 void add_node_rows(Rows& rows, Effort effort) {
@@ -137,6 +187,17 @@ void add_node_rows(Rows& rows, Effort effort) {
   };
   throughput("take, timestamps: off", false);
   throughput("take, timestamps: on", true);
+  const auto batches = [&](const char* name, std::size_t batch) {
+    rows.push_back({"nodes, throughput of 64 B",
+                    name,
+                    "plugin interface",
+                    Unit::million_per_second,
+                    [=] { return topic_throughput(Topics::Kind::reliable, messages, 64); },
+                    [=] { return node_batch_throughput(messages, batch); },
+                    {}});
+  };
+  batches("batches of 8, timestamps: on", 8);
+  batches("batches of 64, timestamps: on", 64);
 }
 
 }  // namespace sluice::bench

@@ -27,6 +27,7 @@ void add_throughput_rows(Rows& rows, Effort effort);  // rows/throughput.cpp
 void add_blocked_rows(Rows& rows, Effort effort);     // rows/blocked.cpp
 void add_node_rows(Rows& rows, Effort effort);        // rows/node.cpp
 void add_channel_rows(Rows& rows, Effort effort);     // rows/channels.cpp
+void add_waiting_rows(Rows& rows, Effort effort);     // rows/waiting.cpp
 void add_peer_rows(Rows& rows, Effort effort);        // rows/peers.cpp
 void add_memory_rows(Rows& rows, Effort effort);      // rows/memory.cpp
 

@@ -16,6 +16,9 @@ void add_throughput_rows(Rows& rows, Effort effort) {
     const std::uint64_t depth = depth_for(size);
     const auto cells = [=] { return cell_ring_throughput({}, messages, size, depth); };
     const auto pointers = [=] { return pointer_ring_throughput(messages, size, depth); };
+    const auto batches = [=](Topics::Kind kind, std::size_t batch) {
+      return [=] { return batch_throughput(kind, messages, size, batch); };
+    };
     const auto topic = [=](Topics::Kind kind) { return [=] { return topic_throughput(kind, messages, size); }; };
     const auto variant = [&](const char* name, limits::CellRingVariant wanted) {
       add(size, name, cells, [=] { return cell_ring_throughput(wanted, messages, size, depth); }, {});
@@ -25,6 +28,10 @@ void add_throughput_rows(Rows& rows, Effort effort) {
     variant("cell ring that does both", {.prefetching = true, .locking = true});
     add(size, "slick reliable", cells, topic(Topics::Kind::reliable), size == 64 ? std::optional(0.85) : std::nullopt);
     add(size, "slick best_effort", cells, topic(Topics::Kind::best_effort), {});
+    add(size, "slick reliable, batches of 8", cells, batches(Topics::Kind::reliable, 8), {});
+    add(size, "slick reliable, batches of 64", cells, batches(Topics::Kind::reliable, 64), {});
+    add(size, "slick best_effort, batches of 8", cells, batches(Topics::Kind::best_effort, 8), {});
+    add(size, "slick best_effort, batches of 64", cells, batches(Topics::Kind::best_effort, 64), {});
     const auto slots = [=] { return paced_slot_ring_throughput(messages, size, depth); };
     const auto queue = [=](QueueKind kind) { return [=] { return queue_throughput(kind, messages, size); }; };
     const QueueKind legacy{.segment = QueueSegment::legacy};

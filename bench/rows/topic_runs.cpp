@@ -49,4 +49,20 @@ Outcome topic_throughput(Topics::Kind kind, std::uint64_t messages, std::size_t 
       });
 }
 
+Outcome batch_throughput(Topics::Kind kind, std::uint64_t messages, std::size_t size, std::size_t batch) {
+  const Workplace place;
+  const Topics topics(place, kind, size, depth_for(size));
+  const bool complete = is_complete(kind);
+  return run_two_sides(
+      placement_of(kind),
+      [&](Meeting& meeting) {
+        WriterLink out(topics.writer("ping"));
+        stream_batches(meeting, out, messages, size, batch);
+      },
+      [&](Meeting& meeting) {
+        BatchReaderLink in(topics.reader("ping"), batch);
+        drain(meeting, in, messages, complete);
+      });
+}
+
 }  // namespace sluice::bench

@@ -14,4 +14,7 @@ enum class Waiting { spinning, sleeping };
 [[nodiscard]] Outcome topic_latency(Topics::Kind kind, RoundTrips trips, By by, std::size_t size, Waiting waiting);
 [[nodiscard]] Outcome topic_throughput(Topics::Kind kind, std::uint64_t messages, std::size_t size);
 
+/// As topic_throughput; both sides handle `batch` messages in one call.
+[[nodiscard]] Outcome batch_throughput(Topics::Kind kind, std::uint64_t messages, std::size_t size, std::size_t batch);
+
 }  // namespace sluice::bench

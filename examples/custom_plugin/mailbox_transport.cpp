@@ -69,7 +69,8 @@ class MailboxWriter final : public Writer {
   }
 
   [[nodiscard]] LoanedBuffer loan(std::size_t bytes) noexcept override {
-    if (bytes > file_.max_size() || !buffers_.available()) return {};
+    if (bytes > file_.max_size()) return {.refused = PublishResult::too_large};
+    if (!buffers_.available()) return {.refused = PublishResult::out_of_chunks};
     std::byte* const data = buffers_.top();
     return {data, file_.max_size(), buffers_.pop()};
   }

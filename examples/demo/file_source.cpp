@@ -1,4 +1,5 @@
-// Streams real files over one reliable topic, in messages of many lengths, and says at the end what it sent.
+// Streams real files over one reliable topic, in messages of many lengths, and says at the end what it sent. They are
+// read from the disk into the memory that the sink reads them from.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -39,8 +41,7 @@ const demo::Program kProgram{"file_source",
                               {"corrupt", "false", "for tests: flip one byte after hashing"}},
                              true};
 
-constexpr std::size_t kLongestMessage = 64 * 1024;
-constexpr std::size_t kLongestChunk = kLongestMessage - sizeof(demo::ChunkHeader);
+constexpr std::size_t kLongestChunk = std::size_t{64} * 1024 - sizeof(demo::ChunkHeader);
 constexpr auto kLookPeriod = 100ms;   // between two looks at whether the sink is still there
 constexpr auto kShortestPause = 2ms;  // below this a pause is not worth a sleep
 
@@ -54,7 +55,6 @@ class FileSource {
         patience_(demo::duration_parameter(node, kProgram, "patience")),
         corrupt_(node.parameter("corrupt", false)),
         random_(node.parameter<std::uint64_t>("seed", 1)),
-        message_(kLongestMessage),
         publisher_(node.advertise_bytes(demo::kDataTopic, demo::kDataType)) {}
 
   int run() {
@@ -96,7 +96,7 @@ class FileSource {
       if (barren_ == files.size()) return fail("none of the files can be read any more");
     }
     const demo::StreamTrailer bye{log_.files, log_.messages + 1, log_.bytes};
-    return send(demo::ChunkKind::bye, 0, put(bye));
+    return send(demo::ChunkKind::bye, 0, bytes_of(bye));
   }
 
   bool send_file(const std::string& path) {
@@ -106,22 +106,28 @@ class FileSource {
       return true;
     }
     const std::size_t name = std::min(path.size(), kLongestChunk);
-    std::memcpy(body(), path.data(), name);
-    if (!send(demo::ChunkKind::begin, 0, name)) return false;
+    if (!send(demo::ChunkKind::begin, 0, std::as_bytes(std::span(path.data(), name)))) return false;
     std::uint64_t offset = 0;
     // The last file ends where the total is reached.
     while (log_.bytes < total_) {
       const std::size_t wanted = std::min<std::uint64_t>(next_length(), total_ - log_.bytes);
-      const ::ssize_t got = ::pread(fd.get(), body(), wanted, static_cast<::off_t>(offset));
-      if (got <= 0) break;  // the end; or unreadable from here on, and the trailer says how long it was
-      const auto length = static_cast<std::size_t>(got);
-      digest_.add({body(), length});
-      if (std::exchange(corrupt_, false)) *body() ^= std::byte{1};
-      log_.bytes += length;
-      if (!send(demo::ChunkKind::data, offset, length)) return false;
-      offset += length;
+      const auto read = [&](std::span<std::byte> body) -> std::size_t {
+        digest_with_message_ = digest_;
+        const ::ssize_t got = ::pread(fd.get(), body.data(), body.size(), static_cast<::off_t>(offset));
+        if (got <= 0) return 0;  // the end; or unreadable from here on, and the trailer says how long it was
+        const auto bytes = body.first(static_cast<std::size_t>(got));
+        digest_with_message_.add(bytes);
+        if (corrupt_) bytes.front() ^= std::byte{1};
+        return bytes.size();
+      };
+      const std::optional<std::size_t> sent = send(demo::ChunkKind::data, offset, wanted, read);
+      if (!sent) return false;
+      if (*sent == 0) break;
+      digest_ = digest_with_message_;
+      corrupt_ = false;
+      offset += *sent;
     }
-    if (!send(demo::ChunkKind::end, 0, put(demo::FileTrailer{offset, digest_.finish()}))) return false;
+    if (!send(demo::ChunkKind::end, 0, bytes_of(demo::FileTrailer{offset, digest_.finish()}))) return false;
     ++log_.files;
     return true;
   }
@@ -132,34 +138,60 @@ class FileSource {
     return std::clamp(static_cast<std::size_t>(std::exp(exponent)), std::size_t{1}, kLongestChunk);
   }
 
-  [[nodiscard]] std::byte* body() { return message_.data() + sizeof(demo::ChunkHeader); }
-
   template <typename T>
-  std::size_t put(const T& trailer) {
-    std::memcpy(body(), &trailer, sizeof(T));
-    return sizeof(T);
+  static std::span<const std::byte> bytes_of(const T& value) {
+    return std::as_bytes(std::span(&value, 1));
   }
 
-  /// Sends the header and `length` bytes that are in body() already.
-  bool send(demo::ChunkKind kind, std::uint64_t offset, std::size_t length) {
-    const demo::ChunkHeader header{demo::kChunkMagic, kind, log_.files, offset};
-    std::memcpy(message_.data(), &header, sizeof(header));
-    const std::span<const std::byte> bytes{message_.data(), sizeof(header) + length};
+  /// As below, for a body that is there already; false: failed.
+  bool send(demo::ChunkKind kind, std::uint64_t offset, std::span<const std::byte> body) {
+    const auto copy = [&](std::span<std::byte> to) {
+      std::copy(body.begin(), body.end(), to.begin());
+      return body.size();
+    };
+    return send(kind, offset, body.size(), copy).has_value();
+  }
+
+  /// Sends a header and the body that `fill` writes, at most `wanted` bytes; how many it wrote. 0: nothing was sent,
+  /// for there was no body. Nothing: failed.
+  ///
+  /// The body is written where it will be read: a loan of the transport. What is longer than the topic's inline_limit
+  /// travels by reference, so nobody copies it on its way. A publication that times out gives the loan back; then
+  /// `fill` is asked once more.
+  template <typename Fill>
+  std::optional<std::size_t> send(demo::ChunkKind kind, std::uint64_t offset, std::size_t wanted, const Fill& fill) {
     for (;;) {
-      switch (publisher_.publish(bytes)) {
-        case sluice::PublishResult::ok: ++log_.messages; return pace();
-        case sluice::PublishResult::timeout:  // the sink is slower than we are, and nothing was sent: once more
-          ++timeouts_;
-          if (!look_around()) return false;
-          break;
-        case sluice::PublishResult::uncertain:
-          return fail("this process was stopped in the middle of a publication, which may be lost");
-        case sluice::PublishResult::too_large:
-        case sluice::PublishResult::wrong_size:
-          return fail("messages of " + std::to_string(bytes.size()) + " bytes do not fit into " + publisher_.topic() +
-                      " (raise its max_size to " + sluice::format_size(kLongestMessage) + ")");
+      sluice::BytesLoan loan = publisher_.loan(sizeof(demo::ChunkHeader) + wanted);
+      sluice::PublishResult result = loan.refused();
+      std::size_t length = 0;
+      if (loan) {
+        const demo::ChunkHeader header{demo::kChunkMagic, kind, log_.files, offset};
+        std::memcpy(loan.bytes().data(), &header, sizeof(header));
+        length = fill(loan.bytes().subspan(sizeof(header), wanted));
+        if (length == 0 && wanted != 0) return 0;
+        result = publisher_.publish(std::move(loan), sizeof(header) + length);
       }
+      if (result == sluice::PublishResult::ok) {
+        ++log_.messages;
+        if (kind == demo::ChunkKind::data) log_.bytes += length;
+        return pace() ? std::optional(length) : std::nullopt;
+      }
+      if (!may_repeat(result, sizeof(demo::ChunkHeader) + wanted)) return std::nullopt;
     }
+  }
+
+  /// Whether the sink is merely slower than we are: then nothing was sent, and it is worth another try.
+  bool may_repeat(sluice::PublishResult result, std::size_t bytes) {
+    if (result == sluice::PublishResult::uncertain) {
+      return fail("this process was stopped in the middle of a publication, which may be lost");
+    }
+    if (result != sluice::PublishResult::timeout && result != sluice::PublishResult::out_of_chunks) {
+      return fail(publisher_.explain(result, bytes));
+    }
+    ++timeouts_;
+    // A loan is refused at once, where publishing has waited: without a pause we would keep asking.
+    const auto pause = result == sluice::PublishResult::out_of_chunks ? kShortestPause : 0ms;
+    return look_around() && (node_.spin_for(pause) || fail("asked to end"));
   }
 
   /// Sleeps as long as we are ahead of the rate, and looks at the world now and then.
@@ -194,8 +226,8 @@ class FileSource {
   std::chrono::nanoseconds patience_;
   bool corrupt_;
   std::mt19937_64 random_;
-  std::vector<std::byte> message_;  ///< Kept until it was sent: a publication that times out gives nothing back.
-  demo::Sha256 digest_;
+  demo::Sha256 digest_;               ///< Of what was sent of the file.
+  demo::Sha256 digest_with_message_;  ///< And of the message that may yet be refused, and read anew.
   demo::StreamTrailer log_{};
   std::uint64_t timeouts_ = 0;
   std::size_t barren_ = 0;

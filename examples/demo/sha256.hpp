@@ -19,6 +19,14 @@ class Sha256 {
     if (!context_) throw std::bad_alloc();
     restart();
   }
+  Sha256(const Sha256&) = delete;
+  ~Sha256() = default;
+
+  /// Has seen what `other` has seen.
+  Sha256& operator=(const Sha256& other) {
+    check(EVP_MD_CTX_copy_ex(context_.get(), other.context_.get()));
+    return *this;
+  }
 
   void add(std::span<const std::byte> bytes) { check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size())); }
 

@@ -30,7 +30,8 @@ int main(int argc, char** argv) try {
 
   for (std::uint32_t number = 1; number <= example::kFrames && sluice::ok(); ++number) {
     sluice::BytesLoan loan = frames.loan(example::kLargestFrame);  // room for any frame
-    if (!loan) throw sluice::Error("frames do not fit into the topic; give --config topics.yaml");
+    if (!loan)
+      throw sluice::Error(frames.explain(loan.refused(), example::kLargestFrame));  // not --config topics.yaml?
     const std::size_t used = draw(number, loan.bytes());
     if (frames.publish(std::move(loan), used) != sluice::PublishResult::ok) {  // only `used` bytes travel
       node.log().warn("frame {} was not sent", number);

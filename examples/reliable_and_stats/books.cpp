@@ -16,12 +16,15 @@ void overfill(sluice::Node& node, const char* topic) {
   auto in = node.subscribe<Command>(topic);  // no callback: messages wait until they are taken
 
   for (std::uint64_t number = 1; number <= 20; ++number) {
-    switch (out.publish(Command{number})) {
+    const sluice::PublishResult result = out.publish(Command{number});
+    switch (result) {
       case sluice::PublishResult::ok: break;
       case sluice::PublishResult::timeout: break;  // reliable and no room: nothing was sent; a real program tries again
       case sluice::PublishResult::uncertain: break;  // this process was stopped in the middle, see message.hpp
-      case sluice::PublishResult::too_large:         // these two are mistakes in the program or its YAML
-      case sluice::PublishResult::wrong_size: throw sluice::Error("the topic cannot carry a Command");
+      case sluice::PublishResult::own_subscription_full: break;  // as timeout, but nobody waited: we would take it
+      case sluice::PublishResult::out_of_chunks:                 // these are mistakes in the program or its YAML
+      case sluice::PublishResult::too_large:
+      case sluice::PublishResult::wrong_size: throw sluice::Error(out.explain(result, sizeof(Command)));
     }
   }
   const sluice::WriterStats sent = out.stats();

@@ -1,4 +1,7 @@
+#include <unistd.h>
+
 #include <sluice/plugin.hpp>
+#include <sluice/shm/memory_space.hpp>
 #include <sluice/transport_options.hpp>
 
 #include "eshm/eshm_reader.hpp"
@@ -36,6 +39,29 @@ class EshmTransport final : public Transport {
   [[nodiscard]] std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext& context) override {
     return std::make_unique<EshmReader>(eshm_options(spec, context), context);
   }
+
+  [[nodiscard]] Footprint footprint(const TopicSpec& spec) const override {
+    const SegmentRequest request = parse_eshm_options(spec).request;
+    Footprint footprint;
+    // A process has its Link's description of the segment, and one for each endpoint's lock.
+    footprint.files = {
+        {segment_path(request.name), shm::whole_pages(segment_bytes(request.max_size)), kDescriptorsOfALink}};
+    footprint.descriptors_per_writer = 1;
+    footprint.descriptors_per_reader = 1;
+    footprint.threads_per_process = 1;
+    footprint.detail = "a header and two mailboxes of " + std::to_string(mailbox_bytes(request.max_size)) + " bytes";
+    return footprint;
+  }
+
+  [[nodiscard]] TopicReport inspect(const TopicSpec& spec, const TransportContext& context) const override {
+    TopicReport report = Transport::inspect(spec, context);
+    report.exists = ::access(segment_path(parse_eshm_options(spec).request.name).c_str(), F_OK) == 0;
+    report.copies = {{.up_to = spec.max_size, .publish_loan = 1, .publish_copy = 1, .take = 1}};
+    return report;
+  }
+
+ private:
+  static constexpr std::uint32_t kDescriptorsOfALink = 1;
 };
 
 }  // namespace

@@ -25,9 +25,9 @@ class InprocWriter final : public Writer {
   ~InprocWriter() override { channel_->remove_writer(pool_); }
 
   [[nodiscard]] LoanedBuffer loan(std::size_t bytes) noexcept override {
-    if (bytes > pool_->message_size()) return {};
+    if (bytes > pool_->message_size()) return {.refused = PublishResult::too_large};
     Message* message = pool_->acquire();
-    if (message == nullptr) return {};
+    if (message == nullptr) return {.refused = PublishResult::out_of_chunks};
     return {message->bytes(), pool_->message_size(), reinterpret_cast<std::uintptr_t>(message)};
   }
 
@@ -57,7 +57,7 @@ class InprocWriter final : public Writer {
 
   PublishResult publish_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept override {
     const LoanedBuffer buffer = loan(payload.size());
-    if (buffer.data == nullptr) return PublishResult::too_large;
+    if (buffer.data == nullptr) return buffer.refused;
     if (!payload.empty()) std::memcpy(buffer.data, payload.data(), payload.size());
     return publish(buffer, payload.size(), published_ns);
   }
@@ -141,6 +141,19 @@ class InprocTransport final : public Transport {
   }
   [[nodiscard]] std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext& context) override {
     return std::make_unique<InprocReader>(Channel::open(spec, context.directory));
+  }
+
+  [[nodiscard]] Footprint footprint(const TopicSpec& spec) const override {
+    Footprint footprint;
+    footprint.detail = "private memory only: messages of " + std::to_string(spec.max_size) + " bytes as they are used";
+    return footprint;
+  }
+
+  /// Whether the topic is there only its own process can know.
+  [[nodiscard]] TopicReport inspect(const TopicSpec& spec, const TransportContext& context) const override {
+    TopicReport report = Transport::inspect(spec, context);
+    report.copies = {{.up_to = spec.max_size, .publish_loan = 0, .publish_copy = 1, .take = 0}};
+    return report;
   }
 };
 

@@ -2,25 +2,43 @@
 
 #include "slick/entries.hpp"
 #include "slick/horizon.hpp"
+#include "slick/own_readers.hpp"
+#include "slick/topic_group.hpp"
 
 namespace sluice::slick {
 
-bool BackPressure::deal_with_slowest_reader() noexcept {
-  const SlowestReader slowest = slowest_reader(file_);
+bool BackPressure::deal_with_slowest() noexcept {
+  const Consumer slowest = slowest_consumer(file_);
   if (!slowest.found()) return false;
-  if (reclaim_reader_if_dead(file_, slowest.entry)) return true;
+  TopicGroup group(file_, slowest.entry);
+  if (slowest.is_group ? group.advance_cursor() || group.end_if_deserted()
+                       : reclaim_reader_if_dead(file_, slowest.entry)) {
+    return true;
+  }
+  if (slowest.cursor >= reserved_()) return false;  // it has everything: no fault of its own
   const std::int64_t now = shm::monotonic_ns();
-  if (stall_.entry != slowest.entry || stall_.cursor != slowest.cursor || stall_.state != slowest.state) {
-    stall_ = {slowest.entry, slowest.cursor, slowest.state, now};
+  if (stall_.entry != slowest.entry || stall_.is_group != slowest.is_group || stall_.cursor != slowest.cursor ||
+      stall_.state != slowest.state) {
+    stall_ = {slowest.entry, slowest.is_group, slowest.cursor, slowest.state, now};
     return false;
   }
   if (now - stall_.since_ns < evict_after_.count()) return false;
   SLUICE_KILL_POINT("slick.evict.decided");
+  if (slowest.is_group) {
+    stall_ = {};  // whoever takes the claim over gets as much time
+    return group.evict_laggards();
+  }
   std::uint32_t state = slowest.state;
   const bool evicted =
       file_.reader(slowest.entry).state.compare_exchange_seq_cst(state, with_state(state, EntryState::evicted));
   SLUICE_KILL_POINT("slick.evict.done");
   return evicted;
+}
+
+bool BackPressure::slowest_is_own() const noexcept {
+  const Consumer slowest = slowest_consumer(file_);
+  return slowest.found() && !slowest.is_group && slowest.cursor < reserved_() &&
+         OwnReader::is_own(file_.inode(), slowest.entry);
 }
 
 }  // namespace sluice::slick

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <sluice/shm/process_identity.hpp>
+
 #include "slick/books.hpp"
 
 namespace sluice::slick {
@@ -29,6 +31,11 @@ std::uint32_t claim_reader_entry(TopicFile& file, const std::string& topic) {
   SLUICE_KILL_POINT("slick.reader.locked");
   file.control().reader_entries.raise_to_acq_rel(k + 1);
   SLUICE_KILL_POINT("slick.reader.counted");
+  clear_holds(file, k);
+  SLUICE_KILL_POINT("slick.reader.holds_cleared");
+  orphan_claims(file, k);  // before the entry says that we are in another group, or in none
+  file.reader(k).group.store_release(0);
+  SLUICE_KILL_POINT("slick.reader.claims_orphaned");
   file.reader(k).pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
   return k;
 }
@@ -73,17 +80,36 @@ std::uint32_t count_live_writers(const TopicFile& file) noexcept {
   return count;
 }
 
-bool owner_lives(const TopicFile& file, std::uint64_t position) noexcept {
+OwnerState owner_state(const TopicFile& file, std::uint64_t position) noexcept {
+  OwnerState found = OwnerState::gone;
   for (std::uint32_t k = 0, end = file.writer_entries(); k < end; ++k) {
-    const std::uint64_t record = file.writer(k).record.load_acquire();
-    if (record_state(record) == RecordState::idle || record_position(record) != position) continue;
-    if (file.lock().held_by_other(file.writer_byte(k))) return true;
+    const WriterEntry& entry = file.writer(k);
+    if (!record_covers(entry.record.load_acquire(), position)) continue;
+    if (!file.lock().held_by_other(file.writer_byte(k))) continue;
+    if (!shm::process_is_stopped(entry.pid.load_relaxed(), entry.start_time.load_relaxed())) return OwnerState::running;
+    found = OwnerState::stopped;
   }
-  return false;
+  return found;
+}
+
+void clear_holds(TopicFile& file, std::uint32_t reader) noexcept {
+  if (!file.geometry().has_pool()) return;
+  for (auto& hold : file.holds(reader)) hold.store_release(0);
+}
+
+void take_back_loans(TopicFile& file, std::uint32_t writer) noexcept {
+  for (std::uint32_t chunk = 0; chunk < file.geometry().chunk_count; ++chunk) {
+    std::uint64_t word = file.chunk_state(chunk).word.load_acquire();
+    if (word == chunk_lent(writer)) file.chunk_state(chunk).word.compare_exchange_acq_rel(word, kChunkUnused);
+  }
 }
 
 bool reclaim_reader_if_dead(TopicFile& file, std::uint32_t entry) noexcept {
   return reclaim_if_dead(file, file.reader_byte(entry), [&] {
+    clear_holds(file, entry);
+    SLUICE_KILL_POINT("slick.reclaim.holds_cleared");
+    orphan_claims(file, entry);
+    SLUICE_KILL_POINT("slick.reclaim.claims_orphaned");
     auto& state = file.reader(entry).state;
     state.store_release(with_state(state.load_relaxed(), EntryState::free));
   });
@@ -93,6 +119,8 @@ bool reclaim_writer_if_dead(TopicFile& file, std::uint32_t entry) noexcept {
   return reclaim_if_dead(file, file.writer_byte(entry), [&] {
     file.writer(entry).record.store_release(kRecordIdle);
     SLUICE_KILL_POINT("slick.reclaim.record_cleared");
+    take_back_loans(file, entry);
+    SLUICE_KILL_POINT("slick.reclaim.loans_back");
     file.writer(entry).state.store_release(static_cast<std::uint32_t>(EntryState::free));
   });
 }

@@ -4,16 +4,11 @@
 
 namespace sluice::slick {
 
-SlowestReader slowest_reader(const TopicFile& file) noexcept {
-  SlowestReader slowest;
-  for (std::uint32_t k = 0, end = file.reader_entries(); k < end; ++k) {
-    const ReaderEntry& entry = file.reader(k);
-    const std::uint32_t state = entry.state.load_acquire();
-    if (entry_state(state) != EntryState::active) continue;
-    // SYNC cursor→horizon: acquire, so that the reader's loads of the cells it gave back come before our reuse of them.
-    const std::uint64_t cursor = entry.cursor.load_acquire();
-    if (cursor < slowest.cursor) slowest = {k, cursor, state};
-  }
+Consumer slowest_consumer(const TopicFile& file) noexcept {
+  Consumer slowest;
+  for_each_consumer(file, [&](const Consumer& consumer) {
+    if (consumer.cursor < slowest.cursor) slowest = consumer;
+  });
   return slowest;
 }
 
@@ -22,11 +17,10 @@ std::uint64_t find_horizon(const TopicFile& file, std::uint64_t reserved, std::u
   shm::fence_seq_cst();
   std::uint64_t oldest = reserved;
   if (file.reliable()) {
-    const SlowestReader slowest = slowest_reader(file);
-    if (slowest.found()) oldest = std::min(oldest, slowest.cursor);
+    oldest = std::min(oldest, slowest_consumer(file).cursor);
   }
   const std::uint64_t wanted = std::max(reserved + file.geometry().horizon_step, end);
-  return std::min(wanted, oldest + file.geometry().capacity);
+  return std::min(wanted, oldest + file.geometry().reach);
 }
 
 void raise_horizon(TopicFile& file, std::uint64_t target) noexcept {
@@ -44,7 +38,7 @@ bool advance_horizon(TopicFile& file) noexcept {
   // granted again. Every h with h + capacity < target lies below `reserved` as loaded above, so its grant, and before
   // it its INTENT, is visible here.
   const std::uint64_t capacity = file.geometry().capacity;
-  fence_writers(file, [&](std::uint64_t h) { return h + capacity < target; });
+  fence_writers(file, [&](std::uint64_t record) { return record_position(record) + capacity < target; });
   SLUICE_KILL_POINT("slick.horizon.decided");
   raise_horizon(file, target);
   return true;

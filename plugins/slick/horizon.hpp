@@ -5,6 +5,7 @@
 
 #include <sluice/shm/kill_point.hpp>
 
+#include "slick/entries.hpp"
 #include "slick/topic_file.hpp"
 
 namespace sluice::slick {
@@ -12,11 +13,11 @@ namespace sluice::slick {
 /// The slow path of producers: moving the horizon. PROTOCOL.md, "Horizon".
 ///
 /// Invariants that every raise of the horizon to H keeps:
-///  1. H <= R + capacity/4 for a value R that `reserved` had before (raw topics: or the end of the message at R).
-///  2. reliable: H <= cursor + capacity for every active reader.
-///  3. For every position h that was granted and whose owner may still store into its cell (record INTENT(h)) and
-///     h + capacity < H: that record was FENCED before the horizon was raised, and fence_epoch raised after fencing.
-///     Raw topics do without: there a producer that was lapped finds out by itself before it publishes.
+///  1. H <= R + horizon_step for a value R that `reserved` had before (raw topics: or the end of the message at R).
+///  2. reliable: H <= cursor + capacity for every active reader; <= cursor + reach for those that the raiser saw.
+///  3. For every position h that was granted and whose owner may still store into its cell (its record INTENT covers h)
+///     and h + capacity < H: that record was FENCED before the horizon was raised, and fence_epoch raised after
+///     fencing. Raw topics do without: there a producer that was lapped finds out by itself before it publishes.
 
 /// How far the horizon may go now, invariant 3 aside. `reserved` was loaded (acquire) before the call; `end`: as far as
 /// the caller needs it, if the readers allow it.
@@ -29,14 +30,15 @@ void raise_horizon(TopicFile& file, std::uint64_t target) noexcept;
 /// granted.
 bool advance_horizon(TopicFile& file) noexcept;
 
-/// Fences every record INTENT(h) for which `fence(h)` holds, so that its owner learns that others gave the position up.
+/// Fences every record INTENT(h, n) for which `fence(record)` holds, so that its owner learns that others gave its
+/// positions up.
 template <typename Predicate>
 void fence_writers(TopicFile& file, Predicate fence) noexcept {
   for (std::uint32_t k = 0, end = file.writer_entries(); k < end; ++k) {
     WriterEntry& entry = file.writer(k);
     std::uint64_t record = entry.record.load_acquire();
-    if (record_state(record) == RecordState::idle || !fence(record_position(record))) continue;
-    const std::uint64_t wanted = record_fenced(record_position(record));
+    if (record_state(record) == RecordState::idle || !fence(record)) continue;
+    const std::uint64_t wanted = record_fenced(record_position(record), record_count(record));
     const bool fenced = record == wanted || entry.record.compare_exchange_seq_cst(record, wanted) || record == wanted;
     if (fenced) SLUICE_KILL_POINT("slick.fence.fenced");
     // SYNC fence→grant. Also when somebody else fenced it, before us or in the moment of our CAS: whoever that was may
@@ -46,13 +48,7 @@ void fence_writers(TopicFile& file, Predicate fence) noexcept {
   }
 }
 
-/// The active reader that holds producers up most.
-struct SlowestReader {
-  std::uint32_t entry = 0;
-  std::uint64_t cursor = UINT64_MAX;
-  std::uint32_t state = 0;
-  [[nodiscard]] bool found() const noexcept { return cursor != UINT64_MAX; }
-};
-[[nodiscard]] SlowestReader slowest_reader(const TopicFile& file) noexcept;
+/// The consumer that holds producers up most.
+[[nodiscard]] Consumer slowest_consumer(const TopicFile& file) noexcept;
 
 }  // namespace sluice::slick

@@ -10,32 +10,35 @@ namespace sluice::slick {
 
 namespace {
 
-/// The tables are those of every topic's file. There are cells, as many as slots, only where messages are marked.
-TopicSpec companion_spec(const TopicSpec& spec, const Segment& segment) {
-  TopicSpec companion = spec;
-  const bool reliable = spec.qos.reliability == Reliability::reliable;
-  companion.qos.depth = reliable ? segment.memory.capacity : static_cast<std::uint32_t>(kMinCapacity);
-  companion.max_size = 0;
-  companion.type.fixed_size = 0;  // the element's size is checked against the segment
-  for (const char* key : {"depth", "max_size"}) companion.origins.erase(key);
-  if (reliable && segment.memory.capacity < kMinCapacity) {
+TopicSpec checked_companion_spec(const TopicSpec& spec, const Segment& segment) {
+  if (spec.qos.reliability == Reliability::reliable && segment.memory.capacity < kMinCapacity) {
     throw ConfigError(spec.origin("reliability"), "topic '" + spec.name + "': segment '" + segment.path +
                                                       "' has a capacity of " + std::to_string(segment.memory.capacity) +
                                                       " elements, and a reliable topic needs 4 at least");
   }
-  return companion;
-}
-
-std::string companion_path(const std::string& directory, const Segment& segment) {
-  return directory + "/segment-" + std::to_string(segment.device) + "-" + std::to_string(segment.inode) + ".topic";
+  return companion_spec(spec, segment.memory.capacity);
 }
 
 }  // namespace
 
+std::string companion_name(std::uint64_t device, std::uint64_t inode) {
+  return "segment-" + std::to_string(device) + "-" + std::to_string(inode) + ".topic";
+}
+
+TopicSpec companion_spec(const TopicSpec& spec, std::uint32_t capacity) {
+  TopicSpec companion = spec;
+  const bool reliable = spec.qos.reliability == Reliability::reliable;
+  companion.qos.depth = reliable ? capacity : static_cast<std::uint32_t>(kMinCapacity);
+  companion.max_size = 0;
+  companion.type.fixed_size = 0;  // the element's size is checked against the segment
+  for (const char* key : {"depth", "max_size"}) companion.origins.erase(key);
+  return companion;
+}
+
 Companion::Companion(const TopicSpec& spec, const RawOptions& options, const TransportContext& context,
                      const Segment& segment)
-    : file_(TopicFile::open_at(companion_path(context.directory, segment), companion_spec(spec, segment), options.topic,
-                               context)),
+    : file_(TopicFile::open_at(context.directory + "/" + companion_name(segment.device, segment.inode),
+                               checked_companion_spec(spec, segment), options.topic, context)),
       topic_(spec.name),
       segment_(segment.path),
       report_(context.report) {}

@@ -76,6 +76,13 @@ class Companion {
   bool told_ = false;
 };
 
+/// The companion of the segment that is this file, in the domain's directory.
+[[nodiscard]] std::string companion_name(std::uint64_t device, std::uint64_t inode);
+
+/// What the companion of a segment of `capacity` elements is asked to be. The tables are those of every topic's file.
+/// There are cells, as many as slots, only where messages are marked.
+[[nodiscard]] TopicSpec companion_spec(const TopicSpec& spec, std::uint32_t capacity);
+
 /// A writer's entry before its first grant: no grant is of 0 elements.
 inline constexpr std::uint64_t kNoGrant = 0;
 

@@ -51,6 +51,7 @@ RawOptions parse_raw_options(const TopicSpec& spec) {
   options.mode = reader.file_mode("mode");
   options.hole_timeout = reader.duration("hole_timeout", options.hole_timeout);
   options.topic = parse_topic_options(spec);
+  options.topic.max_groups = 0;  // a raw group's cursor is an object of its own
   read_group(reader, spec, options);
   if (spec.type.fixed_size % options.request.element_size != 0) {
     reader.refuse("element", "type '" + spec.type.name + "' has " + std::to_string(spec.type.fixed_size) +

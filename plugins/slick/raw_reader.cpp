@@ -51,6 +51,7 @@ Ring::Effort RawReader::effort() noexcept {
 }
 
 std::optional<TakenMessage> RawReader::take() noexcept {
+  place_.own().taken_from_here();
   if (companion_.file().reliable() && place_.evicted()) rejoin_after_eviction();
   Ring::Effort effort = Ring::Effort::slot_only;
   for (;;) {
@@ -135,7 +136,7 @@ bool RawReader::deal_with_hole() noexcept {
     companion_.found_foreign_producer("element " + std::to_string(hole_) + " was reserved by none of ours");
   }
   // A living owner is made to notice first, so that it knows that its message may not arrive.
-  fence_writers(companion_.file(), [this](std::uint64_t h) { return h == hole_; });
+  fence_writers(companion_.file(), [this](std::uint64_t record) { return record_covers(record, hole_); });
   return ring_.skip_hole(cursor_);
 }
 

@@ -27,7 +27,8 @@ RawWriter::RawWriter(const TopicSpec& spec, const RawOptions& options, const Tra
     : segment_(open_segment(options.request)),
       ring_(segment_.memory),
       companion_(spec, options, context, segment_),
-      back_pressure_(companion_.file(), options.topic.evict_after, spec.qos.max_blocking_time),
+      back_pressure_(companion_.file(), options.topic.evict_after, spec.qos.max_blocking_time,
+                     [this] { return ring_.reserved(); }),
       max_size_(largest_message(spec, ring_, companion_.file().reliable())),
       loans_(max_size_),
       entry_(&companion_.file().writer(claim_writer_entry(companion_.file(), spec.name))) {
@@ -60,11 +61,12 @@ PublishResult RawWriter::publish_copy(std::span<const std::byte> payload, std::i
   if (payload.size() > max_size_) return PublishResult::too_large;
   if (payload.empty() || payload.size() % ring_.element_size() != 0) return PublishResult::wrong_size;
   const auto n = static_cast<std::uint32_t>(payload.size() / ring_.element_size());
-  const auto grant = reserve(n);
+  Room room = Room::found;
+  const auto grant = reserve(n, room);
   if (!grant) {
     ++books_.timeouts;
     write_books();
-    return PublishResult::timeout;
+    return room == Room::own ? PublishResult::own_subscription_full : PublishResult::timeout;
   }
   // From here on our death is provable; before the first store into what we were granted.
   entry_->grant.store_release(make_reserved(grant->position, n));
@@ -87,7 +89,7 @@ PublishResult RawWriter::publish_copy(std::span<const std::byte> payload, std::i
 }
 
 /// reliable: never beyond the horizon, so never over what a reader has still to read.
-std::optional<Ring::Grant> RawWriter::reserve(std::uint32_t n) noexcept {
+std::optional<Ring::Grant> RawWriter::reserve(std::uint32_t n, Room& room) noexcept {
   TopicControl& control = companion_.file().control();
   for (;;) {
     if (!companion_.reliable()) {
@@ -104,7 +106,9 @@ std::optional<Ring::Grant> RawWriter::reserve(std::uint32_t n) noexcept {
                                           " without asking");
         continue;
       }
-      if (wanted.index + n + Ring::kReservationSlack > horizon_ && !make_room(wanted, n)) return std::nullopt;
+      if (wanted.index + n + Ring::kReservationSlack <= horizon_) continue;
+      room = make_room(wanted, n);
+      if (room != Room::found) return std::nullopt;
       continue;
     }
     // SYNC intent→grant: whoever sees `reserved` beyond a position of ours sees its owner's INTENT.
@@ -122,14 +126,15 @@ bool RawWriter::advance(std::uint64_t end) noexcept {
   return true;
 }
 
-bool RawWriter::make_room(const Ring::Grant& wanted, std::uint32_t n) noexcept {
+Room RawWriter::make_room(const Ring::Grant& wanted, std::uint32_t n) noexcept {
   const std::uint64_t end = wanted.index + n + Ring::kReservationSlack;
   if (!advance(end)) {
     entry_->record.store_release(kRecordIdle);
-    if (!back_pressure_.wait([&] { return advance(end); })) return false;
+    const Room room = back_pressure_.wait([&] { return advance(end); });
+    if (room != Room::found) return room;
   }
   back_pressure_.moved();
-  return true;
+  return Room::found;
 }
 
 PublishResult RawWriter::commit(std::uint64_t index, std::uint32_t n) noexcept {

@@ -28,8 +28,8 @@ class RawWriter final : public Writer {
   [[nodiscard]] PublisherId id() const noexcept override { return 0; }  ///< The format has no room for it.
 
  private:
-  [[nodiscard]] std::optional<Ring::Grant> reserve(std::uint32_t n) noexcept;
-  [[nodiscard]] bool make_room(const Ring::Grant& wanted, std::uint32_t n) noexcept;
+  [[nodiscard]] std::optional<Ring::Grant> reserve(std::uint32_t n, Room& room) noexcept;
+  [[nodiscard]] Room make_room(const Ring::Grant& wanted, std::uint32_t n) noexcept;
   [[nodiscard]] bool advance(std::uint64_t end) noexcept;
   [[nodiscard]] PublishResult commit(std::uint64_t index, std::uint32_t n) noexcept;
   void write_books() noexcept { slick::write_books(*entry_, books_); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -7,30 +8,40 @@
 
 #include "slick/books.hpp"
 #include "slick/entries.hpp"
+#include "slick/own_readers.hpp"
 
 namespace sluice::slick {
 
 /// A subscription's entry in a topic's file: what publishers know of it (that it is there, and how far it is), and its
-/// books for tools. Used by one thread.
+/// books for tools. Used by one thread, except where noted.
 class ReaderPlace {
  public:
   /// Claims an entry; `join` makes it count.
-  ReaderPlace(TopicFile& file, const std::string& topic)
-      : file_(file), entry_(&file.reader(claim_reader_entry(file, topic))) {}
+  ReaderPlace(TopicFile& file, const std::string& topic) : ReaderPlace(file, claim_reader_entry(file, topic)) {}
 
-  /// Enters the topic and returns the position to begin at; `load_reserved()` is an acquire load of `reserved`.
+  /// Its number.
+  [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
+
+  /// Who takes, for publishers of this process.
+  [[nodiscard]] OwnReader& own() noexcept { return own_; }
+
+  /// Enters the topic and returns the position to begin at, `history` back if there were as many; `load_reserved()` is
+  /// an acquire load of `reserved`.
   ///
   /// SYNC join→scan: the cursor is stored and the entry active before the fence, `reserved` is loaded after it. A
   /// producer's scan that missed this entry loaded a `reserved` not above ours before its own fence, so the horizon
-  /// that it computes, however late it lands, is at most that + capacity <= cursor + capacity.
+  /// that it computes, however late it lands, is at most that + horizon_step. History is at most 3/4 of the cells and
+  /// the step a quarter, so this is <= cursor + capacity. And a scan for free chunks that missed it spared everything
+  /// from that `reserved` - history on.
   template <typename LoadReserved>
-  std::uint64_t join(LoadReserved load_reserved) noexcept {
-    entry_->cursor.store_relaxed(load_reserved());
+  std::uint64_t join(LoadReserved load_reserved, std::uint64_t history = 0) noexcept {
+    const auto back = [&](std::uint64_t reserved) { return reserved - std::min(reserved, history); };
+    entry_->cursor.store_relaxed(back(load_reserved()));
     SLUICE_KILL_POINT("slick.join.announced");
     entry_->state.store_seq_cst(joined_once_more(entry_->state.load_relaxed()));
     SLUICE_KILL_POINT("slick.join.active");
     shm::fence_seq_cst();
-    published_cursor_ = load_reserved();
+    published_cursor_ = back(load_reserved());
     entry_->cursor.store_release(published_cursor_);
     SLUICE_KILL_POINT("slick.join.joined");
     return published_cursor_;
@@ -49,7 +60,7 @@ class ReaderPlace {
     return entry_state(entry_->state.load_relaxed()) != EntryState::active;
   }
 
-  /// Publishers may reuse everything below `cursor`.
+  /// Publishers may reuse everything below `cursor`. One thread at a time.
   /// SYNC cursor→horizon: the exchange releases our reads of the cells to whoever reuses them.
   /// SYNC space: it is also the full barrier between the new cursor and the look at the bit.
   void publish_cursor(std::uint64_t cursor) noexcept {
@@ -63,9 +74,12 @@ class ReaderPlace {
   /// What publishers know.
   [[nodiscard]] std::uint64_t published_cursor() const noexcept { return published_cursor_; }
 
+  /// best_effort with chunks: what is below `next` was taken, and held if it is to stay. Nobody waits for it.
+  void show_cursor(std::uint64_t next) noexcept { entry_->cursor.store_release(next); }
+
   /// Shows the books to tools; `cursor` too where nobody waits for it.
   void write_books(const ReaderStats& books, std::uint64_t next) noexcept {
-    if (!file_.reliable()) entry_->cursor.store_relaxed(next);
+    if (!file_.reliable()) show_cursor(next);
     const BooksWrite write(entry_->version);
     entry_->joined.store_relaxed(books.joined);
     entry_->received.store_relaxed(books.received);
@@ -76,8 +90,13 @@ class ReaderPlace {
   }
 
  private:
+  ReaderPlace(TopicFile& file, std::uint32_t index)
+      : file_(file), entry_(&file.reader(index)), index_(index), own_(file.inode(), index) {}
+
   TopicFile& file_;
   ReaderEntry* entry_;
+  std::uint32_t index_;
+  OwnReader own_;
   std::uint64_t published_cursor_ = 0;
 };
 

@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "slick/footprint.hpp"
 #include "slick/raw_group_reader.hpp"
 #include "slick/raw_reader.hpp"
 #include "slick/raw_writer.hpp"
+#include "slick/topic_group_reader.hpp"
+#include "slick/topic_observer.hpp"
 #include "slick/topic_reader.hpp"
+#include "slick/topic_report.hpp"
 #include "slick/topic_writer.hpp"
 
 namespace sluice::slick {
@@ -22,7 +26,7 @@ constexpr TransportTraits kTopicTraits{.zero_copy = true,
                                        .latest_value = false,
                                        .foreign_peers = false,
                                        .between_processes = true,
-                                       .transient_local = false};
+                                       .transient_local = true};
 
 constexpr TransportTraits kRawTraits{.zero_copy = false,
                                      .reliable = true,  // among Sluice nodes, while no foreign program produces
@@ -48,7 +52,9 @@ class SlickTransport final : public Transport {
   [[nodiscard]] TransportTraits traits(const TopicSpec& spec) const override {
     if (is_raw(spec)) return kRawTraits;
     TransportTraits traits = kTopicTraits;
-    traits.zero_copy = spec.qos.reliability == Reliability::reliable;  // best_effort readers copy, then check
+    // Short messages of best_effort topics are copied, then checked.
+    traits.zero_copy =
+        spec.qos.reliability == Reliability::reliable || plan_geometry(spec, parse_topic_options(spec)).has_pool();
     return traits;
   }
 
@@ -60,8 +66,7 @@ class SlickTransport final : public Transport {
                             "a raw slick topic (one with 'segment')");
       (void)parse_raw_options(spec);
     } else {
-      options.require_known({"hole_timeout", "stall_timeout", "evict_after", "max_publishers", "max_subscribers"},
-                            "a slick topic without 'segment'");
+      options.require_known(topic_option_names(), "a slick topic without 'segment'");
       (void)plan_geometry(spec, parse_topic_options(spec));
     }
   }
@@ -77,7 +82,22 @@ class SlickTransport final : public Transport {
       if (!options.group.empty()) return std::make_unique<RawGroupReader>(spec, options, context);
       return std::make_unique<RawReader>(spec, options, context);
     }
-    return std::make_unique<TopicReader>(spec, parse_topic_options(spec), context);
+    const TopicOptions options = parse_topic_options(spec);
+    if (!options.group.empty()) return std::make_unique<TopicGroupReader>(spec, options, context);
+    return std::make_unique<TopicReader>(spec, options, context);
+  }
+
+  [[nodiscard]] std::unique_ptr<Reader> open_observer(const TopicSpec& spec, const TransportContext& context) override {
+    if (is_raw(spec)) return Transport::open_observer(spec, context);
+    return std::make_unique<TopicObserver>(spec, parse_topic_options(spec), context);
+  }
+
+  [[nodiscard]] Footprint footprint(const TopicSpec& spec) const override {
+    return is_raw(spec) ? raw_footprint(spec) : topic_footprint(spec);
+  }
+
+  [[nodiscard]] TopicReport inspect(const TopicSpec& spec, const TransportContext& context) const override {
+    return is_raw(spec) ? report_raw(spec) : report_topic(spec, context.directory);
   }
 
   std::size_t remove_leftovers(const TransportContext& context) override {
@@ -99,23 +119,6 @@ class SlickTransport final : public Transport {
 };
 
 }  // namespace
-
-TopicOptions parse_topic_options(const TopicSpec& spec) {
-  TopicOptions options;
-  const OptionReader reader(spec);
-  options.hole_timeout = reader.duration("hole_timeout", options.hole_timeout);
-  options.evict_after = reader.duration("evict_after", options.evict_after);
-  options.stall_timeout = reader.duration("stall_timeout", options.stall_timeout);
-  if (!reader.has("stall_timeout")) options.stall_timeout = std::min(options.stall_timeout, options.evict_after / 2);
-  if (options.stall_timeout >= options.evict_after) {
-    reader.refuse("stall_timeout", format_duration(options.stall_timeout) + " is not shorter than evict_after (" +
-                                       format_duration(options.evict_after) +
-                                       "): a stopped publisher would get the readers evicted that wait for it");
-  }
-  options.max_publishers = reader.number("max_publishers", options.max_publishers, 1, 4096);
-  options.max_subscribers = reader.number("max_subscribers", options.max_subscribers, 1, 4096);
-  return options;
-}
 
 }  // namespace sluice::slick
 

@@ -17,11 +17,6 @@ namespace sluice::slick {
 namespace {
 
 constexpr std::chrono::seconds kOpenPatience{5};
-constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 46U;
-
-constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 bool is_linked(int fd) {
   struct stat info {};
@@ -34,30 +29,6 @@ std::string topic_path(const std::string& directory, const std::string& topic) {
   std::string name = topic.substr(topic.find_first_not_of('/'));
   std::replace(name.begin(), name.end(), '/', '.');
   return directory + "/" + name + ".topic";
-}
-
-TopicGeometry plan_geometry(const TopicSpec& spec, const TopicOptions& options) {
-  TopicGeometry plan;
-  // The horizon runs a quarter of the ring ahead, so a best_effort reader can count on three quarters being intact.
-  const bool reliable = spec.qos.reliability == Reliability::reliable;
-  const std::uint64_t cells = reliable ? spec.qos.depth : std::uint64_t{spec.qos.depth} + (spec.qos.depth + 2) / 3;
-  plan.capacity = std::bit_ceil(std::max(cells, kMinCapacity));
-  plan.mask = plan.capacity - 1;
-  plan.horizon_step = plan.capacity / 4;
-  plan.max_payload = spec.max_size;
-  plan.cell_stride = round_up(kCellHeader + plan.max_payload, shm::kCacheLine);
-  plan.max_readers = options.max_subscribers;
-  plan.max_writers = options.max_publishers;
-  plan.readers_offset = kPage + sizeof(TopicControl);
-  plan.writers_offset = plan.readers_offset + plan.max_readers * sizeof(ReaderEntry);
-  plan.ring_offset = round_up(plan.writers_offset + plan.max_writers * sizeof(WriterEntry), kPage);
-  if (plan.cell_stride > kLargestFile / plan.capacity) {
-    throw ConfigError(spec.origin("max_size"), "topic '" + spec.name + "': depth " + std::to_string(spec.qos.depth) +
-                                                   " times max_size " + std::to_string(spec.max_size) +
-                                                   " bytes is beyond every machine; reduce one of them");
-  }
-  plan.total = round_up(plan.ring_offset + plan.capacity * plan.cell_stride, kPage);
-  return plan;
 }
 
 bool TopicFile::create(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context,
@@ -130,6 +101,19 @@ TopicFile TopicFile::open_at(const std::string& path, const TopicSpec& spec, con
               std::to_string(kOpenPatience.count()) + " s; see who has it open with 'fuser " + path + "'");
 }
 
+std::optional<TopicFile> TopicFile::look_at(const std::string& path, const std::string& what) {
+  auto attached = shm::attach_segment(path, shm::SegmentKind::topic, kTopicVersion, kPage, shm::MapMode::read_only);
+  if (attached.outcome == shm::AttachOutcome::absent) return std::nullopt;
+  if (!attached.ok()) throw Error(what + ": its file cannot be used: " + attached.reason);
+  check_topic_header(*attached.mapping.at<TopicHeader>(0), attached.mapping.size(), what, path);
+  auto lock = shm::FileLock::reopen(attached.fd.get(), what, true);
+  attached.fd.reset();
+  TopicFile file;
+  file.adopt(std::move(attached), std::move(lock), path);
+  file.observes_ = true;
+  return file;
+}
+
 void TopicFile::agree(const TopicSpec& spec, shm::Deadline deadline) {
   while (!lock_.try_lock_exclusive(kTypeByte)) {
     if (deadline.passed() || shm::sleep_cancelled()) {
@@ -145,7 +129,7 @@ void TopicFile::agree(const TopicSpec& spec, shm::Deadline deadline) {
 }
 
 TopicFile::~TopicFile() {
-  if (!lock_.usable()) return;  // moved from, or in a forked child whose parent still uses the file
+  if (observes_ || !lock_.usable()) return;  // or moved from, or in a forked child whose parent still uses the file
   try {
     // Unlock first: were two endpoints to ask for the exclusive lock while each holds the shared one, both would fail.
     lock_.unlock(kLifetimeByte);

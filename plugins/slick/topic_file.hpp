@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 
 #include <sluice/shm/deadline.hpp>
@@ -10,40 +12,9 @@
 #include <sluice/topic_spec.hpp>
 #include <sluice/transport.hpp>
 
-#include "slick/topic_layout.hpp"
+#include "slick/topic_geometry.hpp"
 
 namespace sluice::slick {
-
-/// The slick transport's own options, checked and converted.
-struct TopicOptions {
-  std::chrono::nanoseconds hole_timeout = std::chrono::milliseconds{10};  ///< For the position of a dead publisher.
-  std::chrono::nanoseconds stall_timeout = std::chrono::seconds{1};       ///< For that of a living, stopped one.
-  std::chrono::nanoseconds evict_after = std::chrono::seconds{5};
-  std::uint32_t max_publishers = 64;
-  std::uint32_t max_subscribers = 64;
-};
-
-/// Throws ConfigError at the option's place.
-[[nodiscard]] TopicOptions parse_topic_options(const TopicSpec& spec);
-
-/// The shape of a topic file. Copied out of the header once it has been checked, so that bytes somebody else changes
-/// later cannot lead an access astray.
-struct TopicGeometry {
-  std::uint64_t capacity = 0;
-  std::uint64_t mask = 0;
-  std::uint64_t horizon_step = 0;  ///< How far the horizon runs ahead of `reserved`.
-  std::uint64_t cell_stride = 0;
-  std::uint64_t max_payload = 0;
-  std::uint64_t readers_offset = 0;
-  std::uint64_t writers_offset = 0;
-  std::uint64_t ring_offset = 0;
-  std::uint64_t total = 0;
-  std::uint32_t max_readers = 0;
-  std::uint32_t max_writers = 0;
-};
-
-/// The geometry that a new file for `spec` gets. Throws ConfigError when it would be larger than 2^46 bytes.
-[[nodiscard]] TopicGeometry plan_geometry(const TopicSpec& spec, const TopicOptions& options);
 
 /// domain directory + topic name -> path: "/imu/raw" -> "DIR/imu.raw.topic" ('.' cannot be part of a name).
 [[nodiscard]] std::string topic_path(const std::string& directory, const std::string& topic);
@@ -65,6 +36,11 @@ class TopicFile {
   /// As open, for a file of another name in the domain's directory.
   [[nodiscard]] static TopicFile open_at(const std::string& path, const TopicSpec& spec, const TopicOptions& options,
                                          const TransportContext& context);
+
+  /// Maps the file at `path` read-only, without a lock: nobody knows of it. Nothing when there is none. Throws Error
+  /// when it cannot be used. `what` is for errors.
+  [[nodiscard]] static std::optional<TopicFile> look_at(const std::string& path, const std::string& what);
+
   TopicFile(TopicFile&&) noexcept = default;
   TopicFile& operator=(TopicFile&&) = delete;
   ~TopicFile();
@@ -85,11 +61,40 @@ class TopicFile {
   [[nodiscard]] std::uint32_t writer_entries() const noexcept {
     return std::min(control().writer_entries.load_acquire(), geometry_.max_writers);
   }
+  [[nodiscard]] std::uint32_t group_entries() const noexcept {
+    return std::min(control().group_entries.load_acquire(), geometry_.max_groups);
+  }
   [[nodiscard]] Cell& cell(std::uint64_t position) const noexcept {
     return *mapping_.at<Cell>(geometry_.ring_offset + (position & geometry_.mask) * geometry_.cell_stride);
   }
   [[nodiscard]] static std::byte* payload(Cell& cell) noexcept {
     return reinterpret_cast<std::byte*>(&cell) + kCellHeader;
+  }
+
+  /// The hold words of a reader entry: 0, or the number of a chunk plus 1.
+  [[nodiscard]] std::span<shm::SharedAtomic<std::uint32_t>> holds(std::uint32_t reader) const noexcept {
+    return {mapping_.at<shm::SharedAtomic<std::uint32_t>>(geometry_.holds_offset + reader * geometry_.hold_stride),
+            geometry_.max_views};
+  }
+  [[nodiscard]] ChunkState& chunk_state(std::uint32_t chunk) const noexcept {
+    return *mapping_.at<ChunkState>(geometry_.chunks_offset + chunk * sizeof(ChunkState));
+  }
+  /// The memory of a chunk; nothing when there is none of that number: numbers come out of shared memory.
+  [[nodiscard]] std::span<std::byte> chunk(std::uint32_t number) const noexcept {
+    for (const ChunkClass& chunks : geometry_.chunk_classes) {
+      if (number - chunks.first >= chunks.count) continue;
+      return {mapping_.at<std::byte>(chunks.offset + (number - chunks.first) * chunks.size), chunks.size};
+    }
+    return {};
+  }
+  [[nodiscard]] GroupEntry& group(std::uint32_t k) const noexcept {
+    return *mapping_.at<GroupEntry>(geometry_.groups_offset + k * geometry_.group_stride);
+  }
+  /// What a group knows of the position: see topic_group.hpp.
+  [[nodiscard]] shm::SharedAtomic<std::uint64_t>& claim(std::uint32_t group, std::uint64_t position) const noexcept {
+    return *mapping_.at<shm::SharedAtomic<std::uint64_t>>(geometry_.groups_offset + group * geometry_.group_stride +
+                                                          sizeof(GroupEntry) +
+                                                          (position & geometry_.mask) * sizeof(std::uint64_t));
   }
 
   [[nodiscard]] shm::ByteRange reader_byte(std::uint32_t k) const noexcept {
@@ -102,6 +107,9 @@ class TopicFile {
   [[nodiscard]] const shm::FileLock& lock() const noexcept { return lock_; }
   [[nodiscard]] bool reliable() const noexcept { return reliable_; }
 
+  /// Which file it is, for those in this process who look for another hold on the same one.
+  [[nodiscard]] std::uint64_t inode() const noexcept { return inode_; }
+
  private:
   TopicFile() = default;
   [[nodiscard]] static bool create(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context,
@@ -112,6 +120,7 @@ class TopicFile {
   std::string path_;
   std::uint64_t inode_ = 0;
   bool reliable_ = false;
+  bool observes_ = false;
   TopicGeometry geometry_;
   shm::Mapping mapping_;
   shm::FileLock lock_;

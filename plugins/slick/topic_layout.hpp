@@ -16,30 +16,55 @@
 ///   4096     TopicControl   reserved, horizon, doorbells
 ///   readers  ReaderEntry[]  one per subscription; owned through the lock byte at the entry's own file offset
 ///   writers  WriterEntry[]  one per publisher; likewise
+///   holds    words          max_views per reader entry: the chunks that a subscription looks at
+///   groups   GroupEntry[]   one per work-stealing group, each with a claim word per cell
 ///   ring     Cell[]         capacity cells of cell_stride bytes
-///   pool                    room for payloads that do not travel inline; empty in this version
+///   chunks   ChunkState[]   one word per chunk: who has it
+///   pool     bytes          the chunks: payloads that do not travel inline, one run of memory per chunk size
 namespace sluice::slick {
 
-inline constexpr std::uint32_t kTopicVersion = 2;
+inline constexpr std::uint32_t kTopicVersion = 3;
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kNameLength = 256;
 
 /// The lock byte that every endpoint holds shared while the topic is open; whoever gets it exclusively is alone.
 inline constexpr shm::ByteRange kLifetimeByte{0, 1};
 
+/// Held exclusively while a member of a group joins or leaves, or a group is given up.
+inline constexpr shm::ByteRange kGroupsByte{2, 1};
+
 /// Held exclusively while somebody compares the type with its own, or writes it down as the first who knows it.
 inline constexpr shm::ByteRange kTypeByte{1, 1};
 
+/// Chunks of one size.
+struct ChunkClass {
+  std::uint64_t size;    ///< Bytes of a chunk; a multiple of a cache line.
+  std::uint64_t offset;  ///< Of the first one in the file.
+  std::uint32_t first;   ///< Its number; chunks are counted through all classes.
+  std::uint32_t count;
+};
+inline constexpr std::size_t kChunkClasses = 8;
+
 struct TopicHeader {
   shm::SegmentHeader segment;
-  std::uint64_t capacity;     ///< Cells; a power of two, at least kMinCapacity.
-  std::uint64_t cell_stride;  ///< Bytes from one cell to the next; a multiple of a cache line.
-  std::uint64_t max_payload;  ///< Longest message in bytes.
+  std::uint64_t capacity;      ///< Cells; a power of two, at least kMinCapacity.
+  std::uint64_t cell_stride;   ///< Bytes from one cell to the next; a multiple of a cache line.
+  std::uint64_t max_payload;   ///< Longest message in bytes.
+  std::uint64_t inline_limit;  ///< Longest message that travels in its cell; longer ones travel in a chunk.
+  std::uint64_t horizon_step;  ///< How far the horizon runs ahead of `reserved`.
+  std::uint64_t reach;         ///< reliable: how far the horizon runs ahead of the slowest reader.
+  std::uint64_t window;        ///< best_effort: a chunk published this far behind the horizon may be used again.
   std::uint64_t readers_offset;
   std::uint64_t writers_offset;
+  std::uint64_t holds_offset;
+  std::uint64_t groups_offset;
+  std::uint64_t group_stride;
   std::uint64_t ring_offset;
-  std::uint64_t pool_offset;
-  std::uint64_t pool_size;
+  std::uint64_t chunks_offset;
+  std::array<ChunkClass, kChunkClasses> chunk_classes;  ///< By size; those that are not used have count 0.
+  std::uint32_t max_views;                              ///< Chunks that a subscription may hold at once.
+  std::uint32_t max_loans;                              ///< Chunks that a publisher may hold at once.
+  std::uint32_t max_groups;
   std::uint32_t max_readers;
   std::uint32_t max_writers;
   std::uint32_t depth;
@@ -53,8 +78,9 @@ struct TopicHeader {
   std::array<char, kNameLength> type_name;
 };
 static_assert(offsetof(TopicHeader, capacity) == 64);
-static_assert(offsetof(TopicHeader, max_readers) == 128);
-static_assert(offsetof(TopicHeader, topic_name) == 152);
+static_assert(offsetof(TopicHeader, chunk_classes) == 176);
+static_assert(offsetof(TopicHeader, max_views) == 368);
+static_assert(offsetof(TopicHeader, topic_name) == 404);
 static_assert(sizeof(TopicHeader) <= kPage);
 
 /// Words are grouped by who writes them and how often: what readers poll is never on a line that producers write for
@@ -77,6 +103,8 @@ struct TopicControl {
 
   /// Raw topics: 1 once a producer that keeps no entry here was noticed; then nothing is reliable any more.
   shm::SharedAtomic<std::uint32_t> foreign_producer;
+
+  shm::SharedAtomic<std::uint32_t> group_entries;  ///< As reader_entries, for groups.
 };
 static_assert(offsetof(TopicControl, doorbell) == 16);
 static_assert(offsetof(TopicControl, horizon) == 128);
@@ -84,6 +112,7 @@ static_assert(offsetof(TopicControl, space) == 144);
 static_assert(offsetof(TopicControl, reader_entries) == 148);
 static_assert(offsetof(TopicControl, writer_entries) == 152);
 static_assert(offsetof(TopicControl, foreign_producer) == 156);
+static_assert(offsetof(TopicControl, group_entries) == 160);
 static_assert(sizeof(TopicControl) == 256);
 
 enum class EntryState : std::uint32_t {
@@ -110,6 +139,7 @@ struct ReaderEntry {
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> cursor;  ///< Oldest position not yet given back.
   shm::SharedAtomic<std::uint32_t> state;  ///< EntryState, and above it how often it was joined.
   shm::SharedAtomic<std::uint32_t> pid;    ///< For people.
+  shm::SharedAtomic<std::uint32_t> group;  ///< 0: none; else the number of its GroupEntry, plus 1: that counts.
 
   /// The books, under `version` (odd while they are written): joined + received + lost + skipped = next position.
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> version;
@@ -130,6 +160,7 @@ struct WriterEntry {
   shm::SharedAtomic<std::uint32_t> state;
   shm::SharedAtomic<std::uint32_t> pid;
   shm::SharedAtomic<std::uint64_t> grant;  ///< Raw topics: the latest grant, as make_reserved(position, n) of the ring.
+  shm::SharedAtomic<std::uint64_t> start_time;  ///< With pid: whose state /proc tells, when a hole waits for it.
 
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> version;
   shm::SharedAtomic<std::uint64_t> published;
@@ -158,12 +189,78 @@ inline constexpr std::size_t kCellHeader = sizeof(Cell);
 /// Two consecutive laps of a cell are kMinCapacity apart or more, so a jump is never mistaken for a message.
 inline constexpr std::uint64_t kMinCapacity = 4;
 
-/// A writer's record: position in the upper 62 bits, state in the lower two.
+/// A writer's record: first position in the upper 56 bits, how many in the next six, state in the lower two.
 enum class RecordState : std::uint64_t { idle = 0, intent = 1, fenced = 2 };
 inline constexpr std::uint64_t kRecordIdle = 0;
-[[nodiscard]] constexpr std::uint64_t record_intent(std::uint64_t i) noexcept { return (i << 2U) | 1U; }
-[[nodiscard]] constexpr std::uint64_t record_fenced(std::uint64_t i) noexcept { return (i << 2U) | 2U; }
+inline constexpr std::uint64_t kMostInRecord = 63;  ///< Positions.
+[[nodiscard]] constexpr std::uint64_t record_of(std::uint64_t i, std::uint64_t count, RecordState state) noexcept {
+  return i << 8U | count << 2U | static_cast<std::uint64_t>(state);
+}
+[[nodiscard]] constexpr std::uint64_t record_intent(std::uint64_t i, std::uint64_t count = 1) noexcept {
+  return record_of(i, count, RecordState::intent);
+}
+[[nodiscard]] constexpr std::uint64_t record_fenced(std::uint64_t i, std::uint64_t count = 1) noexcept {
+  return record_of(i, count, RecordState::fenced);
+}
 [[nodiscard]] constexpr RecordState record_state(std::uint64_t record) noexcept { return RecordState{record & 3U}; }
-[[nodiscard]] constexpr std::uint64_t record_position(std::uint64_t record) noexcept { return record >> 2U; }
+[[nodiscard]] constexpr std::uint64_t record_position(std::uint64_t record) noexcept { return record >> 8U; }
+[[nodiscard]] constexpr std::uint64_t record_count(std::uint64_t record) noexcept { return record >> 2U & 63U; }
+[[nodiscard]] constexpr bool record_covers(std::uint64_t record, std::uint64_t i) noexcept {
+  return record_state(record) != RecordState::idle && i - record_position(record) < record_count(record);
+}
+
+/// Who has a chunk. Padded to a line: producers change them one by one.
+struct ChunkState {
+  alignas(shm::kCacheLine) shm::SharedAtomic<std::uint64_t> word;  ///< See chunk_*; 0: available, never published.
+};
+static_assert(sizeof(ChunkState) == shm::kCacheLine);
+
+/// Last published at position i (for good: nobody has to give it back), or lent to the writer of an entry.
+[[nodiscard]] constexpr std::uint64_t chunk_published(std::uint64_t i) noexcept { return (i + 1) << 1U; }
+[[nodiscard]] constexpr std::uint64_t chunk_lent(std::uint32_t writer) noexcept {
+  return std::uint64_t{writer} << 1U | 1U;
+}
+inline constexpr std::uint64_t kChunkUnused = 0;
+[[nodiscard]] constexpr bool chunk_is_lent(std::uint64_t word) noexcept { return (word & 1U) != 0; }
+[[nodiscard]] constexpr std::uint32_t chunk_borrower(std::uint64_t word) noexcept {
+  return static_cast<std::uint32_t>(word >> 1U);
+}
+/// The first position that does not need it any more, as far as readers on their way to it go.
+[[nodiscard]] constexpr std::uint64_t chunk_end(std::uint64_t word) noexcept { return word >> 1U; }
+
+/// What a cell carries instead of a payload that is longer than the inline limit.
+struct ChunkReference {
+  std::uint32_t chunk;
+  std::uint32_t padding;
+};
+
+/// A work-stealing group: its members share the topic's messages. PROTOCOL.md, "Groups". A claim word per cell follows.
+struct GroupEntry {
+  alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> next;    ///< The position to claim next.
+  alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> cursor;  ///< The oldest position not acknowledged.
+  shm::SharedAtomic<std::uint64_t> joined;                           ///< Where the group began.
+  shm::SharedAtomic<std::uint32_t> live;  ///< 1: `cursor` counts as that of a reader. Changed under kGroupsByte.
+  std::uint32_t padding;
+  std::array<char, 64> name;
+};
+static_assert(sizeof(GroupEntry) == 256);
+
+/// What became of a position in a group: its lower 46 bits, the member, the state. Positions 2^46 apart are told apart
+/// by being a lifetime apart.
+enum class ClaimState : std::uint64_t {
+  none = 0,
+  claimed = 1,  ///< By `member`, or by kOrphan: a member that is gone.
+  done = 2,     ///< Acknowledged, or there was nothing to have.
+};
+inline constexpr std::uint64_t kOrphan = 0xFFFF;
+[[nodiscard]] constexpr std::uint64_t claim_of(std::uint64_t i, std::uint64_t member, ClaimState state) noexcept {
+  return i << 18U | member << 2U | static_cast<std::uint64_t>(state);
+}
+[[nodiscard]] constexpr ClaimState claim_state(std::uint64_t word) noexcept { return ClaimState{word & 3U}; }
+[[nodiscard]] constexpr std::uint64_t claim_member(std::uint64_t word) noexcept { return word >> 2U & 0xFFFFU; }
+/// Whether the word speaks of position i, rather than of an earlier or a later lap.
+[[nodiscard]] constexpr bool claim_is_of(std::uint64_t word, std::uint64_t i) noexcept {
+  return claim_state(word) != ClaimState::none && word >> 18U == (i << 18U) >> 18U;
+}
 
 }  // namespace sluice::slick

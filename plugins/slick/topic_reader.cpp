@@ -1,43 +1,84 @@
 #include "slick/topic_reader.hpp"
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
 #include <sluice/shm/kill_point.hpp>
 #include <sluice/shm/unvalidated_copy.hpp>
 
-#include <algorithm>
-#include <new>
-#include <utility>
-
 #include "slick/entries.hpp"
-#include "slick/horizon.hpp"
 
 namespace sluice::slick {
 
+namespace {
+
+/// Handles of messages in chunks are the number of the hold, marked; other handles have this bit clear.
+constexpr std::uint64_t kHeld = std::uint64_t{1} << 63U;
+
+}  // namespace
+
 TopicReader::TopicReader(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context)
-    : file_(TopicFile::open(spec, options, context)), options_(options), place_(file_, spec.name) {
-  cursor_period_ = std::max<std::uint64_t>(1, file_.geometry().capacity / 8);
-  look_ahead_ = std::min<std::uint64_t>(16, file_.geometry().capacity / 2);
-  if (file_.reliable()) released_.assign(file_.geometry().capacity, 0);
-  join();
+    : file_(TopicFile::open(spec, options, context)),
+      options_(options),
+      place_(file_, spec.name),
+      holds_(file_.geometry().has_pool() ? file_.holds(place_.index()) : std::span<shm::SharedAtomic<std::uint32_t>>{}),
+      holes_(file_, options.hole_timeout, options.stall_timeout) {
+  const TopicGeometry& geometry = file_.geometry();
+  // Chunks are used again the sooner the earlier publishers know that they can be.
+  const std::uint64_t period = geometry.has_pool() ? 1 : geometry.capacity / 8;
+  cursor_mask_ = std::bit_ceil(std::max<std::uint64_t>(1, period)) - 1;
+  look_ahead_ = std::min<std::uint64_t>(16, geometry.capacity / 2);
+  if (file_.reliable()) released_.start(geometry.capacity);
+  const bool wants_history = spec.qos.durability == Durability::transient_local;
+  join(wants_history ? std::min<std::uint64_t>(spec.qos.history, geometry.history) : 0);
   books_.joined = next_;
   write_books();
 }
 
-void TopicReader::join() noexcept {
-  next_ = oldest_ = place_.join([this] { return file_.control().reserved.load_acquire(); });
+void TopicReader::join(std::uint64_t history) noexcept {
+  const auto reserved = [this] { return file_.control().reserved.load_acquire(); };
+  if (!file_.reliable()) {
+    next_ = place_.join(reserved, history);
+    return;
+  }
+  released_.alone([&] {
+    next_ = place_.join(reserved, history);
+    released_.restart(next_);
+  });
 }
 
 TopicReader::~TopicReader() {
   if (!file_.lock().usable()) return;
   write_books();
+  if (file_.geometry().has_pool()) clear_holds(file_, place_.index());
   place_.leave();
 }
 
-/// Whether everything read so far from the cell of `position` belongs to that position. The caller's loads came before;
+/// Whether the horizon is at most `distance` beyond `position`; with capacity: whether everything read so far from the
+/// position's cell belongs to it. The caller's loads came before;
 /// SYNC horizon→data: the acquire fence pairs with the release fence between a producer's load of the horizon and its
 /// stores, so reading anything of a later lap means finding the horizon beyond position + capacity here.
-bool TopicReader::intact(std::uint64_t position) const noexcept {
+bool TopicReader::horizon_within(std::uint64_t position, std::uint64_t distance) const noexcept {
   shm::fence_acquire();
-  return file_.control().horizon.load_relaxed() <= position + file_.geometry().capacity;
+  return file_.control().horizon.load_relaxed() <= position + distance;
+}
+
+std::optional<TakenMessage> TopicReader::take() noexcept {
+  std::optional<TakenMessage> taken;  // the one result, so that it is never copied: a copy would wait for its stores
+  place_.own().taken_from_here();
+  if (file_.reliable() && place_.evicted()) rejoin_after_eviction();
+  if (!take_into(taken.emplace())) taken.reset();
+  return taken;
+}
+
+std::size_t TopicReader::take_batch(std::span<TakenMessage> out) noexcept {
+  place_.own().taken_from_here();
+  if (file_.reliable() && place_.evicted()) rejoin_after_eviction();
+  std::size_t count = 0;
+  while (count < out.size() && take_into(out[count])) ++count;
+  return count;
 }
 
 // Cases of a look at the cell of next_:
@@ -46,61 +87,98 @@ bool TopicReader::intact(std::uint64_t position) const noexcept {
 //  3. stamp is beyond both: a later lap is here; we were lapped (5).
 //  4. stamp is of an earlier lap: nothing yet. Now and then look whether the position was granted (hole) or passed (5).
 //  5. lapped: count what is gone, go on at a position that is safely there.
-std::optional<TakenMessage> TopicReader::take() noexcept {
-  std::optional<TakenMessage> taken;  // the one result, so that it is never copied: a copy would wait for its stores
-  if (file_.reliable() && place_.evicted()) rejoin_after_eviction();
+bool TopicReader::take_into(TakenMessage& message) noexcept {
+  waits_for_release_ = false;
   for (;;) {
-    Cell& cell = file_.cell(next_);
+    const Cell& cell = file_.cell(next_);
     __builtin_prefetch(reinterpret_cast<const std::byte*>(&cell) + shm::kCacheLine);
     const std::uint64_t stamp = cell.stamp.load_acquire();
     if (stamp == stamp_message(next_)) {
-      std::byte* copy = nullptr;
-      if (!file_.reliable()) {
-        copy = copies_.prepare(kCellHeader + file_.geometry().max_payload);
-        if (copy == nullptr) return taken;  // no memory: the message stays where it is
-      }
-      if (file_.reliable() ? take_in_place(cell, taken) : take_copy(cell, copy, taken)) return taken;
+      const Look look = file_.reliable() ? take_reliable(cell, message) : take_best_effort(cell, message);
+      if (look != Look::passed) return look == Look::taken;
     } else if (stamp == stamp_jump(next_)) {
       skip();
     } else if (stamp > stamp_jump(next_)) {
       fall_behind();
     } else {
-      if (file_.reliable() && file_.control().space.waiting_relaxed()) place_.publish_cursor(oldest_);
-      if (!time_to_look() || !look_for_trouble()) return taken;
+      if (file_.reliable() && file_.control().space.waiting_relaxed()) settle();
+      if (!time_to_look() || !look_for_trouble()) return false;
     }
   }
 }
 
-bool TopicReader::take_in_place(Cell& cell, std::optional<TakenMessage>& taken) noexcept {
-  if (cell.length > file_.geometry().max_payload) {
-    skip();  // bytes that no publisher of ours wrote
-    return false;
+TopicReader::Look TopicReader::take_reliable(const Cell& cell, TakenMessage& message) noexcept {
+  const std::byte* payload = TopicFile::payload(const_cast<Cell&>(cell));
+  if (cell.length > file_.geometry().inline_limit) {
+    ChunkReference reference;
+    std::memcpy(&reference, payload, sizeof(reference));
+    return take_chunk(cell, reference, message);
   }
-  if (!intact(next_)) {
+  if (!horizon_within(next_, file_.geometry().capacity)) {
     fall_behind();
-    return false;
+    return Look::passed;
   }
-  released_[next_ & file_.geometry().mask] = 0;
-  deliver(taken.emplace(), TopicFile::payload(cell), cell, next_);
-  return true;
+  released_.hand_out_until(next_ + 1);
+  deliver(message, payload, cell, next_);
+  return Look::taken;
 }
 
-bool TopicReader::take_copy(Cell& cell, std::byte* copy, std::optional<TakenMessage>& taken) noexcept {
-  shm::copy_unvalidated(copy, &cell, kCellHeader);
-  auto* header = reinterpret_cast<Cell*>(copy);
+TopicReader::Look TopicReader::take_best_effort(const Cell& cell, TakenMessage& message) noexcept {
+  const std::byte* payload = TopicFile::payload(const_cast<Cell&>(cell));
+  Cell header;
+  shm::copy_unvalidated(&header, &cell, kCellHeader);
   // A length that was torn is caught by the horizon; until then it only has to stay inside the cell.
-  const std::size_t length = std::min<std::size_t>(header->length, file_.geometry().max_payload);
-  shm::copy_unvalidated(copy + kCellHeader, TopicFile::payload(cell), length);
-  if (!intact(next_)) {
+  const bool in_chunk = header.length > file_.geometry().inline_limit;
+  ChunkReference reference{};
+  std::byte* copy = nullptr;
+  if (in_chunk) {
+    shm::copy_unvalidated(&reference, payload, sizeof(reference));
+  } else {
+    copy = copies_.prepare(std::max<std::size_t>(1, file_.geometry().inline_limit));
+    if (copy == nullptr) return Look::stays;
+    shm::copy_unvalidated(copy, payload, header.length);
+  }
+  if (!horizon_within(next_, file_.geometry().capacity)) {
     fall_behind();
-    return false;
+    return Look::passed;
   }
-  if (header->length > file_.geometry().max_payload) {
-    skip();
-    return false;
+  if (in_chunk) return take_chunk(header, reference, message);
+  deliver(message, copy, header, copies_.hand_out());
+  return Look::taken;
+}
+
+/// SYNC hold→scan (Dekker with ChunkPool::look_around): the hold is stored, then a fence, then we look whether a scan
+/// may have missed it. best_effort: only one that saw the horizon beyond the window, and then we see it too. reliable:
+/// only one that saw us evicted; until then our cursor protects the position.
+TopicReader::Look TopicReader::take_chunk(const Cell& header, ChunkReference reference,
+                                          TakenMessage& message) noexcept {
+  const std::span<const std::byte> chunk = file_.chunk(reference.chunk);
+  if (header.length > file_.geometry().max_payload || header.length > chunk.size()) {
+    skip();  // bytes that no publisher of ours wrote
+    return Look::passed;
   }
-  deliver(taken.emplace(), copy + kCellHeader, *header, copies_.hand_out());
-  return true;
+  const auto hold = holds_.add(reference.chunk);
+  if (!hold) {
+    waits_for_release_ = true;
+    return Look::stays;
+  }
+  const bool safe = file_.reliable() ? !place_.evicted() : horizon_within(next_, file_.geometry().window);
+  SLUICE_KILL_POINT("slick.hold.checked");
+  if (!safe) {
+    holds_.release(*hold);
+    fall_behind();
+    return Look::passed;
+  }
+  const std::uint64_t position = next_;
+  if (file_.reliable()) released_.hand_out_until(position + 1);
+  deliver(message, chunk.data(), header, kHeld | *hold);
+  if (file_.reliable()) {
+    give_back(position);
+  } else {
+    place_.show_cursor(next_);
+  }
+  SLUICE_KILL_POINT("slick.hold.passed");
+  return Look::taken;
 }
 
 void TopicReader::deliver(TakenMessage& message, const std::byte* data, const Cell& header,
@@ -135,7 +213,15 @@ void TopicReader::prefetch_cell(std::uint64_t position) const noexcept {
 void TopicReader::skip() noexcept {
   ++books_.skipped;
   const std::uint64_t position = next_++;
-  if (file_.reliable()) mark_released(position);
+  if (!file_.reliable()) return;
+  released_.hand_out_until(next_);
+  give_back(position);
+}
+
+void TopicReader::lose_until(std::uint64_t position) noexcept {
+  books_.lost += position - next_;
+  lost_before_next_ += position - next_;
+  next_ = position;
 }
 
 void TopicReader::fall_behind() noexcept {
@@ -143,19 +229,19 @@ void TopicReader::fall_behind() noexcept {
     rejoin_after_eviction();
     return;
   }
-  // Half a ring back is well inside the three quarters that are intact, so the publishers do not lap us again at once.
+  // Well inside what is intact, so that the publishers do not lap us again at once.
+  const TopicGeometry& geometry = file_.geometry();
+  const std::uint64_t keep =
+      geometry.has_pool() ? (geometry.window - geometry.horizon_step) / 2 : geometry.capacity / 2;
   const std::uint64_t reserved = file_.control().reserved.load_acquire();
-  const std::uint64_t keep = file_.geometry().capacity / 2;
-  const std::uint64_t target = std::max(next_ + 1, reserved > keep ? reserved - keep : 0);
-  books_.lost += target - next_;
-  lost_before_next_ += target - next_;
-  next_ = target;
+  lose_until(std::max(next_ + 1, reserved > keep ? reserved - keep : 0));
+  if (geometry.has_pool()) place_.show_cursor(next_);
 }
 
 void TopicReader::rejoin_after_eviction() noexcept {
   const std::uint64_t expected = next_;
   SLUICE_KILL_POINT("slick.rejoin.begun");
-  join();
+  join(0);
   SLUICE_KILL_POINT("slick.rejoin.joined");
   ++books_.evictions;
   books_.lost += next_ - expected;
@@ -164,24 +250,31 @@ void TopicReader::rejoin_after_eviction() noexcept {
 }
 
 void TopicReader::release(const TakenMessage& message) noexcept {
-  if (file_.reliable()) {
-    mark_released(message.handle);
+  if ((message.handle & kHeld) != 0) {
+    holds_.release(static_cast<std::uint32_t>(message.handle));
+  } else if (file_.reliable()) {
+    give_back(message.handle);
   } else {
-    copies_.give_back(message.handle);
+    CopyBuffers::give_back(message.handle);
   }
 }
 
 bool TopicReader::valid(const TakenMessage& message) const noexcept {
-  return !file_.reliable() || intact(message.handle);
+  if ((message.handle & kHeld) != 0 || !file_.reliable()) return true;
+  return horizon_within(message.handle, file_.geometry().capacity);
 }
 
-void TopicReader::mark_released(std::uint64_t position) noexcept {
-  if (position < oldest_) return;  // of a place that was lost by eviction
-  const std::uint64_t mask = file_.geometry().mask;
-  released_[position & mask] = 1;
-  while (oldest_ < next_ && released_[oldest_ & mask] != 0) ++oldest_;
-  const bool due = oldest_ - place_.published_cursor() >= cursor_period_;
-  if (due || file_.control().space.waiting_relaxed()) place_.publish_cursor(oldest_);
+/// reliable: a position that was taken is done with. The taking thread tells publishers now and then, for it will tell
+/// them at the latest before it sleeps; another thread cannot count on that.
+void TopicReader::give_back(std::uint64_t position) noexcept {
+  const bool here = place_.own().is_taken_from_here();
+  here ? released_.give_back_here(position) : released_.give_back(position);
+  const bool due = (position & cursor_mask_) == cursor_mask_ || !here;
+  if (due || file_.control().space.waiting_relaxed()) settle();
+}
+
+void TopicReader::settle() noexcept {
+  released_.settle([this](std::uint64_t oldest) { place_.publish_cursor(oldest); });
 }
 
 /// Looking costs the publishers a cache line, so a polling reader looks once in a tick of the coarse clock: spinning or
@@ -198,51 +291,22 @@ bool TopicReader::look_for_trouble() noexcept {
     fall_behind();
     return true;
   }
-  if (control.reserved.load_acquire() <= next_) {
-    hole_ = UINT64_MAX;
+  const std::uint64_t reserved = control.reserved.load_acquire();
+  if (reserved <= next_) {
+    holes_.nothing_there();
     return false;
   }
-  const std::int64_t now = shm::monotonic_ns();
-  if (hole_ != next_) {
-    hole_ = next_;
-    hole_since_ns_ = now;
-    hole_look_ns_ = now + options_.hole_timeout.count();
-    return false;
-  }
-  if (now < hole_look_ns_) return false;
-  // A publisher that is merely not running (preempted on a busy machine, throttled) gets more time than a dead one:
-  // giving its position up costs a message.
-  if (now - hole_since_ns_ < options_.stall_timeout.count() && owner_lives(file_, next_)) {
-    hole_look_ns_ = now + options_.hole_timeout.count();
-    return false;
-  }
-  repair_hole(next_);
-  hole_ = UINT64_MAX;
-  return true;
-}
-
-/// First the owner, if it is still there, is made to notice; then the position becomes a jump. Dying in between leaves
-/// a fenced owner and an unpublished position, which the next reader repairs. Two repairers do the same things twice.
-void TopicReader::repair_hole(std::uint64_t position) noexcept {
-  Cell& cell = file_.cell(position);
-  std::uint64_t stamp = cell.stamp.load_acquire();
-  // Published since we looked: fencing its owner now would unmake a message that everybody can have.
-  if (stamp >= stamp_message(position)) return;
-  SLUICE_KILL_POINT("slick.repair.begun");
-  fence_writers(file_, [&](std::uint64_t h) { return h == position; });
-  SLUICE_KILL_POINT("slick.repair.fenced");
-  // Only from what we saw: a publication that came first wins.
-  cell.stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
-  SLUICE_KILL_POINT("slick.repair.done");
-  if (file_.control().doorbell.waiting()) file_.control().doorbell.ring();
+  return holes_.look(next_, reserved);
 }
 
 std::optional<WaitFor> TopicReader::arm() noexcept {
   write_books();
+  place_.own().taken_from_here();
   if (file_.reliable()) {
     if (place_.evicted()) return std::nullopt;
-    place_.publish_cursor(oldest_);
+    settle();
   }
+  if (waits_for_release_) return arm_for_release();
   const std::uint32_t value = file_.control().doorbell.arm();
   SLUICE_KILL_POINT("slick.doorbell.armed");
   const std::uint64_t stamp = file_.cell(next_).stamp.load_acquire();
@@ -250,11 +314,16 @@ std::optional<WaitFor> TopicReader::arm() noexcept {
   WaitFor wait{&file_.control().doorbell.word(), value, shm::kLongestSleep};
   // Whoever died between clearing the bell and waking us must not get us evicted for oversleeping.
   if (file_.reliable()) wait.at_most = std::min<std::chrono::nanoseconds>(wait.at_most, options_.evict_after / 4);
-  if (hole_ == next_) {
-    const std::chrono::nanoseconds left{hole_look_ns_ - shm::monotonic_ns()};
-    wait.at_most = std::max(left, std::chrono::nanoseconds{1000});
-  }
+  wait.at_most = holes_.until_next_look(wait.at_most);
   return wait;
+}
+
+/// A message is there; what is missing is a hold for it.
+std::optional<WaitFor> TopicReader::arm_for_release() noexcept {
+  const std::uint32_t value = holds_.released().arm();
+  if (!holds_.full()) return std::nullopt;
+  return WaitFor{&holds_.released().word(), value,
+                 std::min<std::chrono::nanoseconds>(shm::kLongestSleep, options_.evict_after / 4)};
 }
 
 std::uint32_t TopicReader::writer_count() const { return count_live_writers(file_); }

@@ -1,28 +1,33 @@
 #pragma once
 
-#include <vector>
-
 #include <sluice/copy_buffers.hpp>
 #include <sluice/transport.hpp>
 
+#include "slick/hole_watch.hpp"
+#include "slick/reader_holds.hpp"
 #include "slick/reader_place.hpp"
+#include "slick/released_positions.hpp"
 #include "slick/topic_file.hpp"
 
 namespace sluice::slick {
 
-/// Subscribes to a Sluice topic. Used by one thread at a time.
+/// Subscribes to a Sluice topic. Used by one thread at a time; `release` and `valid` by any.
 ///
-/// Who writes what: this class writes its own ReaderEntry, the doorbells, and, when it finds a hole, the hole's stamp
-/// (forwards only) and its owner's record (INTENT to FENCED). It never writes payloads, `reserved` or `horizon`.
+/// Who writes what: this class writes its own ReaderEntry and holds, the doorbells, and, when it finds a hole, the
+/// hole's stamp (forwards only) and its owner's record (INTENT to FENCED). It never writes payloads, `reserved` or
+/// `horizon`.
 ///
-/// reliable: messages are read in place; the cursor keeps publishers from reusing them until release, in any order.
-/// best_effort: messages are copied out and then checked against the horizon; nobody waits for this reader.
+/// In chunks (longer than inline_limit): read in place; a hold keeps publishers away until release.
+/// Inline, reliable: read in place; the cursor keeps publishers away until release.
+/// Inline, best_effort: copied out and then checked against the horizon; nobody waits for this reader.
 class TopicReader final : public Reader {
  public:
   TopicReader(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context);
   ~TopicReader() override;
 
   [[nodiscard]] std::optional<TakenMessage> take() noexcept override;
+  [[nodiscard]] std::size_t take_batch(std::span<TakenMessage> out) noexcept override;
+  [[nodiscard]] bool holds_too_many() const noexcept override { return waits_for_release_; }
   void release(const TakenMessage& message) noexcept override;
   [[nodiscard]] bool valid(const TakenMessage& message) const noexcept override;
   [[nodiscard]] std::optional<WaitFor> arm() noexcept override;
@@ -30,30 +35,42 @@ class TopicReader final : public Reader {
   [[nodiscard]] ReaderStats stats() const noexcept override;
 
  private:
-  void join() noexcept;
+  /// What came of a look at a published message.
+  enum class Look {
+    taken,   ///< It is the caller's.
+    passed,  ///< It was none, or is gone: look at next_ again.
+    stays,   ///< There is no memory or no hold for it.
+  };
+
+  void join(std::uint64_t history) noexcept;
   void rejoin_after_eviction() noexcept;
-  [[nodiscard]] bool intact(std::uint64_t position) const noexcept;
-  [[nodiscard]] bool take_in_place(Cell& cell, std::optional<TakenMessage>& taken) noexcept;
-  [[nodiscard]] bool take_copy(Cell& cell, std::byte* copy, std::optional<TakenMessage>& taken) noexcept;
+  [[nodiscard]] bool take_into(TakenMessage& message) noexcept;
+  [[nodiscard]] bool horizon_within(std::uint64_t position, std::uint64_t distance) const noexcept;
+  [[nodiscard]] Look take_reliable(const Cell& cell, TakenMessage& message) noexcept;
+  [[nodiscard]] Look take_best_effort(const Cell& cell, TakenMessage& message) noexcept;
+  [[nodiscard]] Look take_chunk(const Cell& header, ChunkReference reference, TakenMessage& message) noexcept;
   void deliver(TakenMessage& message, const std::byte* data, const Cell& header, std::uint64_t handle) noexcept;
   void look_ahead() noexcept;
   void prefetch_cell(std::uint64_t position) const noexcept;
   void skip() noexcept;
   void fall_behind() noexcept;
-  void mark_released(std::uint64_t position) noexcept;
+  void lose_until(std::uint64_t position) noexcept;
+  void give_back(std::uint64_t position) noexcept;
+  void settle() noexcept;
   [[nodiscard]] bool time_to_look() noexcept;
   [[nodiscard]] bool look_for_trouble() noexcept;
-  void repair_hole(std::uint64_t position) noexcept;
+  [[nodiscard]] std::optional<WaitFor> arm_for_release() noexcept;
   void write_books() noexcept { place_.write_books(books_, next_); }
 
   TopicFile file_;
   TopicOptions options_;
   ReaderPlace place_;
+  ReaderHolds holds_;
+  HoleWatch holes_;
 
-  std::uint64_t next_ = 0;    ///< The position to take next.
-  std::uint64_t oldest_ = 0;  ///< The oldest position not given back; <= next_. Publishers know it, some later.
-  std::uint64_t cursor_period_ = 1;
-  std::vector<std::uint8_t> released_;  ///< By cell: whether a position in [oldest_, next_) was given back.
+  std::uint64_t next_ = 0;         ///< The position to take next.
+  ReleasedPositions released_;     ///< reliable: of those taken.
+  std::uint64_t cursor_mask_ = 0;  ///< Publishers learn of what was given back at positions that end in these bits.
 
   std::uint64_t look_ahead_ = 1;    ///< How many positions.
   std::uint64_t look_again_ = 0;    ///< At this position,
@@ -61,9 +78,7 @@ class TopicReader final : public Reader {
 
   std::uint64_t lost_before_next_ = 0;  ///< For MessageInfo::lost.
   std::int64_t last_look_ns_ = 0;
-  std::uint64_t hole_ = UINT64_MAX;  ///< The granted but unpublished position we wait at,
-  std::int64_t hole_since_ns_ = 0;   ///< since this time; we look at its owner
-  std::int64_t hole_look_ns_ = 0;    ///< next at this time.
+  bool waits_for_release_ = false;  ///< A message is there, and every hold is used.
 
   CopyBuffers copies_;  ///< best_effort: of messages handed out.
   ReaderStats books_;

@@ -4,35 +4,36 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include <sluice/shm/kill_point.hpp>
-#include <sluice/shm/sleep.hpp>
+#include <sluice/shm/process_identity.hpp>
+#include <sluice/units.hpp>
 
 #include "slick/books.hpp"
-#include "slick/horizon.hpp"
 
 namespace sluice::slick {
 
 namespace {
 
-constexpr std::chrono::milliseconds kQuarantineNap{1};  // between looks whether a stopped publisher went on
+/// Handles of loans that are chunks are the chunk's number, marked.
+constexpr std::uint64_t kChunkLoan = std::uint64_t{1} << 63U;
 
 void copy_payload(std::byte* to, std::span<const std::byte> from) noexcept {
   const std::size_t half = shm::kKillPoints ? from.size() / 2 : 0;
   if (half > 0) std::memcpy(to, from.data(), half);
   SLUICE_KILL_POINT("slick.publish.half");
   if (!from.empty()) std::memcpy(to + half, from.data() + half, from.size() - half);
+  SLUICE_KILL_POINT("slick.publish.copied");
 }
 
 }  // namespace
 
 TopicWriter::TopicWriter(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context)
     : file_(TopicFile::open(spec, options, context)),
-      options_(options),
       max_blocking_time_(spec.qos.max_blocking_time),
-      back_pressure_(file_, options.evict_after, max_blocking_time_),
-      loans_(file_.geometry().max_payload) {
+      back_pressure_(file_, options.evict_after, max_blocking_time_,
+                     [this] { return file_.control().reserved.load_acquire(); }),
+      loans_(file_.geometry().inline_limit) {
   // Some cells ahead, for a reader polls the very next one; never so far that it is the cell just published.
   prefetch_distance_ = std::min<std::uint64_t>(4, file_.geometry().capacity / 4);
   fences_.reserve(file_.geometry().max_writers);
@@ -45,10 +46,15 @@ void TopicWriter::claim_entry(const TopicSpec& spec) {
   // A dead predecessor's INTENT or FENCED goes: it will never store again, and readers repair its hole without it.
   entry_->record.store_release(kRecordIdle);
   SLUICE_KILL_POINT("slick.writer.record_cleared");
+  take_back_loans(file_, index_);
+  SLUICE_KILL_POINT("slick.writer.loans_back");
+  pool_.emplace(file_, index_);
   publisher_ = next_publisher_id(file_);
   SLUICE_KILL_POINT("slick.writer.identity_taken");
+  const auto self = shm::ProcessIdentity::self();
   entry_->publisher.store_relaxed(publisher_);
-  entry_->pid.store_relaxed(static_cast<std::uint32_t>(::getpid()));
+  entry_->pid.store_relaxed(static_cast<std::uint32_t>(self.pid));
+  entry_->start_time.store_relaxed(self.start_time);
   write_books();
   SLUICE_KILL_POINT("slick.writer.described");
   entry_->state.store_release(static_cast<std::uint32_t>(EntryState::active));
@@ -65,84 +71,169 @@ TopicWriter::~TopicWriter() {
   SLUICE_KILL_POINT("slick.writer.freed");
 }
 
+LoanedBuffer TopicWriter::loan(std::size_t bytes) noexcept {
+  LoanedBuffer loan;
+  if (bytes > file_.geometry().max_payload) {
+    loan.refused = PublishResult::too_large;
+    return loan;
+  }
+  if (bytes <= file_.geometry().inline_limit) {
+    loan = loans_.take(bytes);
+    if (loan.data == nullptr) loan.refused = PublishResult::out_of_chunks;
+    return loan;
+  }
+  ChunkPool::Chunk chunk;
+  if (chunks_lent_ < file_.geometry().max_loans) chunk = pool_->take(bytes);
+  if (!chunk) {
+    loan.refused = PublishResult::out_of_chunks;
+    return loan;
+  }
+  ++chunks_lent_;
+  return {chunk.memory.data(), std::min<std::size_t>(chunk.memory.size(), file_.geometry().max_payload),
+          kChunkLoan | chunk.number};
+}
+
+void TopicWriter::discard(const LoanedBuffer& loan) noexcept {
+  if ((loan.handle & kChunkLoan) == 0) return loans_.give_back(loan);
+  pool_->give_back(static_cast<std::uint32_t>(loan.handle));
+  --chunks_lent_;
+}
+
 PublishResult TopicWriter::publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept {
-  const PublishResult result = publish_copy({loan.data, used}, published_ns);
-  discard(loan);
-  return result;
+  if ((loan.handle & kChunkLoan) == 0 || used <= file_.geometry().inline_limit || used > loan.size) {
+    const PublishResult result = publish_copy({loan.data, used}, published_ns);
+    discard(loan);
+    return result;
+  }
+  --chunks_lent_;
+  return publish_chunk(static_cast<std::uint32_t>(loan.handle), used, published_ns);
 }
 
 PublishResult TopicWriter::publish_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept {
   if (payload.size() > file_.geometry().max_payload) return PublishResult::too_large;
-  const auto position = reserve();
-  if (!position) {
-    ++books_.timeouts;
-    write_books();
-    return PublishResult::timeout;
-  }
-  Cell& cell = file_.cell(*position);
-  cell.sequence = sequence_;
-  cell.published_ns = published_ns;
-  cell.publisher = publisher_;
-  cell.length = static_cast<std::uint32_t>(payload.size());
-  SLUICE_KILL_POINT("slick.publish.header");
+  if (payload.size() > file_.geometry().inline_limit) return publish_large_copy(payload, published_ns);
+  return publish_inline(payload, published_ns);
+}
+
+PublishResult TopicWriter::publish_inline(std::span<const std::byte> payload, std::int64_t published_ns) noexcept {
+  const Grant grant = reserve(1);
+  if (grant.count == 0) return refuse(grant.refused);
+  Cell& cell = file_.cell(grant.first);
+  write_header(cell, payload.size(), published_ns);
   copy_payload(TopicFile::payload(cell), payload);
-  SLUICE_KILL_POINT("slick.publish.copied");
-  const PublishResult result = commit(*position, cell);
-  prefetch_cell(*position + prefetch_distance_);
-  ++sequence_;
-  ++books_.published;
-  books_.bytes += payload.size();
-  if (books_.published % kBooksPeriod == 0) write_books();
+  stamp(grant.first, cell);
+  const PublishResult result = commit(grant);
+  prefetch_cell(grant.first + prefetch_distance_);
+  account(1, payload.size());
   return result;
 }
 
-// Cases of the loop below:
-//  1. position < horizon: announce INTENT, then try the grant.
-//  2. position == horizon: the slow path. best_effort always gets on; reliable may have to wait, and may give up.
-//  3. the grant went to another producer: the INTENT meant nothing; once more with the position found.
-//  4. granted, but the cell is quarantined: a stopped owner may still store into it. Leave a jump there, once more.
-//  5. a whole lap of quarantined cells: every place is in the hands of somebody who is stopped. As when the topic is
-//  full:
-//     best_effort gives up at once, reliable after max_blocking_time.
-std::optional<std::uint64_t> TopicWriter::reserve() noexcept {
-  TopicControl& control = file_.control();
-  std::uint64_t position = control.reserved.load_relaxed();
-  std::uint64_t jumps = 0;
-  shm::Deadline give_up = shm::Deadline::never();
-  for (;;) {
-    if (position >= horizon_) {
-      refresh_horizon();
-      if (position >= horizon_) {
-        if (!make_room()) return std::nullopt;
-        refresh_horizon();
-        position = control.reserved.load_relaxed();
-        continue;
-      }
-    }
-    // SYNC intent→grant: the record is stored before the CAS that grants (its release half), so whoever sees `reserved`
-    // above a position sees its owner's INTENT. Dying here quarantines at worst a position nobody has.
-    entry_->record.store_release(record_intent(position));
-    SLUICE_KILL_POINT("slick.reserve.intent");
-    if (!control.reserved.compare_exchange_acq_rel(position, position + 1)) continue;
-    SLUICE_KILL_POINT("slick.reserve.granted");
-    // SYNC horizon→data: with this fence every store into the cell comes after our load of the horizon, so a reader
-    // that saw any of them, then fenced and looked at the horizon, finds it beyond the cell's previous lap.
-    shm::fence_release();
-    if (!fences_.empty() && is_quarantined(position)) {
-      file_.cell(position).stamp.raise_to_acq_rel(stamp_jump(position));
-      SLUICE_KILL_POINT("slick.reserve.jump_left");
-      entry_->record.store_release(kRecordIdle);
-      SLUICE_KILL_POINT("slick.reserve.jump_passed");
-      ++position;
-      if (++jumps % file_.geometry().capacity != 0) continue;
-      if (control.doorbell.waiting()) control.doorbell.ring();  // readers have a lap of jumps to pass
-      if (jumps == file_.geometry().capacity) give_up = shm::Deadline::after(max_blocking_time_);
-      if (!file_.reliable() || give_up.passed()) return std::nullopt;
-      shm::sleep_for(kQuarantineNap);
-      continue;
-    }
-    return position;
+/// As many messages from the front of `payloads` as get positions in one go; all of them travel in their cells.
+std::size_t TopicWriter::publish_run(std::span<const std::span<const std::byte>> payloads, std::int64_t published_ns,
+                                     PublishResult& result) noexcept {
+  const Grant grant = reserve(std::min<std::uint64_t>(payloads.size(), kMostInRecord));
+  if (grant.count == 0) {
+    result = refuse(grant.refused);
+    return 0;
   }
+  std::uint64_t bytes = 0;
+  for (std::uint64_t i = 0; i < grant.count; ++i) {
+    const std::uint64_t position = grant.first + i;
+    Cell& cell = file_.cell(position);
+    write_header(cell, payloads[i].size(), published_ns);
+    copy_payload(TopicFile::payload(cell), payloads[i]);
+    stamp(position, cell);
+    prefetch_cell(position + prefetch_distance_);
+    bytes += payloads[i].size();
+  }
+  result = commit(grant);
+  account(grant.count, bytes);
+  return grant.count;
+}
+
+BatchResult TopicWriter::publish_batch(std::span<const std::span<const std::byte>> payloads,
+                                       std::int64_t published_ns) noexcept {
+  const auto is_inline = [&](std::span<const std::byte> payload) {
+    return payload.size() <= file_.geometry().inline_limit;
+  };
+  BatchResult batch;
+  while (batch.sent < payloads.size() && batch.result == PublishResult::ok) {
+    const auto rest = payloads.subspan(batch.sent);
+    const auto run = static_cast<std::size_t>(std::find_if_not(rest.begin(), rest.end(), is_inline) - rest.begin());
+    std::size_t sent = 1;
+    if (run == 0) {
+      batch.result = publish_copy(rest.front(), published_ns);
+    } else {
+      sent = publish_run(rest.first(run), published_ns, batch.result);
+    }
+    if (batch.result == PublishResult::ok) batch.sent += sent;
+  }
+  return batch;
+}
+
+PublishResult TopicWriter::publish_large_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept {
+  PublishResult refused = PublishResult::out_of_chunks;
+  ChunkPool::Chunk chunk;
+  if (chunks_lent_ < file_.geometry().max_loans) chunk = wait_for_chunk(payload.size(), refused);
+  if (!chunk) return refuse(refused);
+  copy_payload(chunk.memory.data(), payload);
+  return publish_chunk(chunk.number, payload.size(), published_ns);
+}
+
+/// best_effort: one that is free now. reliable: it waits for the readers as for a free cell.
+ChunkPool::Chunk TopicWriter::wait_for_chunk(std::size_t bytes, PublishResult& refused) noexcept {
+  ChunkPool::Chunk chunk = pool_->take(bytes);
+  if (chunk || !file_.reliable()) return chunk;
+  const Room room = back_pressure_.wait([&] {
+    chunk = pool_->take(bytes);
+    return static_cast<bool>(chunk);
+  });
+  if (room == Room::own) refused = PublishResult::own_subscription_full;
+  back_pressure_.moved();
+  return chunk;
+}
+
+/// The chunk is ours and filled. Sent or not, it is not ours afterwards.
+PublishResult TopicWriter::publish_chunk(std::uint32_t chunk, std::size_t used, std::int64_t published_ns) noexcept {
+  SLUICE_KILL_POINT("slick.chunk.filled");
+  const Grant grant = reserve(1);
+  if (grant.count == 0) {
+    pool_->give_back(chunk);
+    return refuse(grant.refused);
+  }
+  Cell& cell = file_.cell(grant.first);
+  write_header(cell, used, published_ns);
+  const ChunkReference reference{chunk, 0};
+  std::memcpy(TopicFile::payload(cell), &reference, sizeof(reference));
+  // Before the stamp: once somebody can read the reference, our death must not give the chunk back.
+  pool_->publish(chunk, grant.first);
+  SLUICE_KILL_POINT("slick.chunk.published");
+  stamp(grant.first, cell);
+  const PublishResult result = commit(grant);
+  prefetch_cell(grant.first + prefetch_distance_);
+  account(1, used);
+  return result;
+}
+
+void TopicWriter::write_header(Cell& cell, std::size_t length, std::int64_t published_ns) noexcept {
+  cell.sequence = sequence_++;
+  cell.published_ns = published_ns;
+  cell.publisher = publisher_;
+  cell.length = static_cast<std::uint32_t>(length);
+  SLUICE_KILL_POINT("slick.publish.header");
+}
+
+PublishResult TopicWriter::refuse(PublishResult reason) noexcept {
+  ++books_.timeouts;
+  write_books();
+  return reason;
+}
+
+void TopicWriter::account(std::uint64_t messages, std::uint64_t bytes) noexcept {
+  const std::uint64_t before = books_.published;
+  books_.published += messages;
+  books_.bytes += bytes;
+  if (before / kBooksPeriod != books_.published / kBooksPeriod) write_books();
 }
 
 /// Readers have the lines of the cells to come. Asked for now, their transfer overlaps with the caller's work; asked
@@ -153,60 +244,28 @@ void TopicWriter::prefetch_cell(std::uint64_t position) noexcept {
   shm::prefetch_for_writing(line + shm::kCacheLine);
 }
 
-void TopicWriter::refresh_horizon() noexcept {
-  // Acquire: by horizon.hpp's invariant 3 every fence that concerns positions below this value is visible from here on,
-  // so one look at the epoch per look at the horizon is enough.
-  horizon_ = file_.control().horizon.load_acquire();
-  const std::uint64_t epoch = file_.control().fence_epoch.load_acquire();
-  if (epoch != fence_epoch_ || !fences_.empty()) {
-    fence_epoch_ = epoch;
-    find_standing_fences();
-  }
-}
-
-void TopicWriter::find_standing_fences() noexcept {
-  fences_.clear();
-  for (std::uint32_t k = 0, end = file_.writer_entries(); k < end; ++k) {
-    const std::uint64_t record = file_.writer(k).record.load_acquire();
-    if (record_state(record) == RecordState::fenced) fences_.push_back({k, record_position(record)});
-  }
-}
-
-bool TopicWriter::is_quarantined(std::uint64_t position) noexcept {
-  return std::any_of(fences_.begin(), fences_.end(), [&](const Fence& fence) {
-    const bool same_cell = fence.position < position && ((position - fence.position) & file_.geometry().mask) == 0;
-    if (!same_cell || file_.writer(fence.entry).record.load_acquire() != record_fenced(fence.position)) return false;
-    // A dead owner stores nothing any more; only a living one that was stopped needs its cell kept free.
-    return !reclaim_writer_if_dead(file_, fence.entry);
-  });
-}
-
-bool TopicWriter::make_room() noexcept {
-  if (!advance_horizon(file_)) {
-    // Full, so this topic is reliable. What our last attempt announced must not look like work in progress meanwhile.
-    entry_->record.store_release(kRecordIdle);
-    if (!back_pressure_.wait([this] { return advance_horizon(file_); })) return false;
-  }
-  back_pressure_.moved();
-  return true;
-}
-
-PublishResult TopicWriter::commit(std::uint64_t position, Cell& cell) noexcept {
+void TopicWriter::stamp(std::uint64_t position, Cell& cell) noexcept {
   // SYNC publish→take: release; the reader's acquire load of the stamp sees the whole message.
   cell.stamp.store_release(stamp_message(position));
   SLUICE_KILL_POINT("slick.commit.stamped");
+}
+
+PublishResult TopicWriter::commit(const Grant& grant) noexcept {
   // Also the full barrier between the publication and the look at the doorbell.
-  std::uint64_t record = record_intent(position);
+  std::uint64_t record = record_intent(grant.first, grant.count);
   PublishResult result = PublishResult::ok;
   if (!entry_->record.compare_exchange_seq_cst(record, kRecordIdle)) {
-    // FENCED: somebody declared this position a hole while we were stopped. Some readers may have passed it, others may
-    // have taken the message. Make it a hole for the rest, lift the quarantine, and let the caller know.
-    std::uint64_t stamp = stamp_message(position);
+    // FENCED: somebody declared a position of ours a hole while we were stopped. Some readers may have passed it,
+    // others may have taken the message. Make them all holes for the rest, lift the quarantine, and let the caller
+    // know.
     SLUICE_KILL_POINT("slick.commit.fenced");
-    cell.stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
+    for (std::uint64_t position = grant.first; position < grant.first + grant.count; ++position) {
+      std::uint64_t stamp = stamp_message(position);
+      file_.cell(position).stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
+    }
     SLUICE_KILL_POINT("slick.commit.withdrawn");
     entry_->record.store_release(kRecordIdle);
-    ++books_.uncertain;
+    books_.uncertain += grant.count;
     result = PublishResult::uncertain;
   }
   SLUICE_KILL_POINT("slick.commit.idle");
@@ -214,6 +273,18 @@ PublishResult TopicWriter::commit(std::uint64_t position, Cell& cell) noexcept {
   return result;
 }
 
-WriterStats TopicWriter::stats() const noexcept { return books_; }
+std::string TopicWriter::explain(PublishResult result, std::size_t bytes) const {
+  const TopicGeometry& geometry = file_.geometry();
+  if (result == PublishResult::too_large) {
+    return "a message of " + std::to_string(bytes) + " bytes is longer than max_size, " +
+           std::to_string(geometry.max_payload) + " bytes; raise it in the topic's YAML";
+  }
+  if (result != PublishResult::out_of_chunks || bytes <= geometry.inline_limit) return Writer::explain(result, bytes);
+  if (chunks_lent_ >= geometry.max_loans) {
+    return "this publisher holds " + std::to_string(chunks_lent_) +
+           " loans, as many as it may (max_loans); publish or drop one, or raise max_loans";
+  }
+  return pool_->describe(bytes);
+}
 
 }  // namespace sluice::slick

@@ -12,11 +12,11 @@ The classes of existing SlickQueue and ESHM programs are in sluice.slick and slu
 """
 
 from sluice._native import (  # pylint: disable=redefined-builtin
-    ConfigError, Error, Loan, Message, MessageInfo, Publisher, PublisherStats, PublishResult, SubscriptionStats,
-    SystemError, TransportEvent)
+    ConfigError, Error, Loan, Message, MessageInfo, OutOfChunksError, OwnSubscriptionFullError, Publisher,
+    PublisherStats, PublishResult, SubscriptionStats, SystemError, TransportEvent)
 from sluice.message_type import MessageType
 from sluice.node import Executor, Logger, Node, Subscription, Timer
 
 __all__ = ["ConfigError", "Error", "Executor", "Loan", "Logger", "Message", "MessageInfo", "MessageType", "Node",
-           "Publisher", "PublisherStats", "PublishResult", "Subscription", "SubscriptionStats", "SystemError", "Timer",
-           "TransportEvent"]
+           "OutOfChunksError", "OwnSubscriptionFullError", "Publisher", "PublisherStats", "PublishResult",
+           "Subscription", "SubscriptionStats", "SystemError", "Timer", "TransportEvent"]

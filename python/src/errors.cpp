@@ -1,4 +1,4 @@
-#include <sluice/error.hpp>
+#include "errors.hpp"
 
 #include "bindings.hpp"
 
@@ -9,6 +9,8 @@ void bind_errors(pybind11::module_& module) {
   const auto& error = pybind11::register_exception<Error>(module, "Error", PyExc_RuntimeError);
   pybind11::register_exception<SystemError>(module, "SystemError", error);
   pybind11::register_exception<ConfigError>(module, "ConfigError", error);
+  pybind11::register_exception<OutOfChunksError>(module, "OutOfChunksError", error);
+  pybind11::register_exception<OwnSubscriptionFullError>(module, "OwnSubscriptionFullError", error);
 }
 
 }  // namespace sluice::python

@@ -7,6 +7,7 @@
 #include "bindings.hpp"
 #include "buffer.hpp"
 #include "endpoints.hpp"
+#include "errors.hpp"
 #include "interruptible_call.hpp"
 #include "loan.hpp"
 
@@ -73,8 +74,14 @@ class PythonPublisher {
     const auto* data = static_cast<const std::byte*>(rows.data());
     InterruptibleCall call;
     std::size_t sent = 0;
-    while (sent < count && is_sent(publisher.publish(std::span(data + sent * stride, stride)))) ++sent;
+    BatchResult batch{0, PublishResult::uncertain};
+    while (sent < count && batch.result == PublishResult::uncertain) {
+      const std::uint64_t uncertain = publisher.stats().uncertain;
+      batch = publisher.publish_batch(std::span(data + sent * stride, (count - sent) * stride), stride);
+      sent += batch.sent + (publisher.stats().uncertain - uncertain);  // they may have arrived and are not repeated
+    }
     call.finish();
+    if (sent == 0) (void)checked(publisher, batch.result, stride);  // otherwise the next call tells what is wrong
     return sent;
   }
 
@@ -86,10 +93,10 @@ class PythonPublisher {
     const std::size_t size = max_bytes.value_or(layout_->size);
     check_size(size);
     BytesLoan loan = publisher.loan(size);
-    if (!loan) {
-      throw Error("topic '" + topic_ + "' lends no " + std::to_string(size) +
-                  " bytes: they are more than its max_size, or its loans are all in use; publish or drop one");
+    if (!loan && loan.refused() == PublishResult::out_of_chunks) {
+      throw OutOfChunksError(publisher.explain(loan.refused(), size));
     }
+    if (!loan) throw Error(publisher.explain(loan.refused(), size));
     return make_loan(std::move(loan), size, layout_);
   }
 
@@ -127,10 +134,6 @@ class PythonPublisher {
    private:
     std::unique_lock<std::mutex> lock_;
   };
-
-  static bool is_sent(PublishResult result) noexcept {
-    return result == PublishResult::ok || result == PublishResult::uncertain;
-  }
 
   /// What publishing a copy needs: something with the buffer protocol. Arrays of another dtype are refused, what is no
   /// buffer (a tuple, a dictionary's values) becomes one message of the type.
@@ -179,7 +182,7 @@ class PythonPublisher {
     InterruptibleCall call;
     const PublishResult result = publisher.publish(contents.bytes());
     call.finish();
-    return checked(result, contents.bytes().size());
+    return checked(publisher, result, contents.bytes().size());
   }
 
   py::object publish_loan(BytesPublisher& publisher, MemoryObject& loan, Py_ssize_t used) {
@@ -199,18 +202,16 @@ class PythonPublisher {
       loan.data = nullptr;
     }
     call.finish();
-    return checked(result, static_cast<std::size_t>(used));
+    return checked(publisher, result, static_cast<std::size_t>(used));
   }
 
   /// What is normal is a result; what is a mistake of the program is an exception.
-  py::object checked(PublishResult result, std::size_t size) const {
+  static py::object checked(const BytesPublisher& publisher, PublishResult result, std::size_t size) {
     switch (result) {
       case PublishResult::too_large:
-        throw py::value_error("topic '" + topic_ + "': a message of " + std::to_string(size) +
-                              " bytes is longer than its max_size; raise max_size in the configuration");
-      case PublishResult::wrong_size:
-        throw py::value_error("topic '" + topic_ + "': a message of " + std::to_string(size) +
-                              " bytes is no whole number of the segment's elements");
+      case PublishResult::wrong_size: throw py::value_error(publisher.explain(result, size));
+      case PublishResult::out_of_chunks: throw OutOfChunksError(publisher.explain(result, size));
+      case PublishResult::own_subscription_full: throw OwnSubscriptionFullError(publisher.explain(result, size));
       case PublishResult::timeout: return results().timeout;
       case PublishResult::uncertain: return results().uncertain;
       case PublishResult::ok: break;
@@ -244,16 +245,18 @@ void bind_publisher(py::module_& module) {
           "publish", &PythonPublisher::publish, py::arg("message"),
           "Sends a loan, or a copy of anything with the buffer protocol: bytes, a NumPy array. On a typed topic also a "
           "tuple of the fields. May wait on a reliable topic, at most max_blocking_time. ValueError for a message that "
-          "is too large or of another size than the type, TypeError for another dtype; neither sends anything.")
+          "is too large or of another size than the type, TypeError for another dtype, OwnSubscriptionFullError when "
+          "waiting would wait for a subscription of this very thread, OutOfChunksError; none of them sends anything.")
       .def("publish", &PythonPublisher::publish_used, py::arg("loan"), py::arg("used"),
            "Sends the first `used` bytes of a loan.")
-      .def(
-          "publish_batch", &PythonPublisher::publish_batch, py::arg("messages"),
-          "Sends the elements of a structured array one after the other. Returns how many: all of them, or less when a "
-          "reliable topic had no room within max_blocking_time.")
-      .def(
-          "loan", &PythonPublisher::loan, py::arg("max_bytes") = py::none(),
-          "Memory for one message: of the type's size, or of max_bytes. Never blocks. Error when all loans are in use.")
+      .def("publish_batch", &PythonPublisher::publish_batch, py::arg("messages"),
+           "Sends the elements of a structured array, all with one time of publication. Returns how many: all of them, "
+           "or "
+           "less when a reliable topic had no room within max_blocking_time. Exceptions as publish, if none was sent.")
+      .def("loan", &PythonPublisher::loan, py::arg("max_bytes") = py::none(),
+           "Memory for one message: of the type's size, or of max_bytes. Never blocks. OutOfChunksError when all loans "
+           "are "
+           "in use, Error when max_bytes is more than the topic's max_size.")
       .def("wait_for_subscribers", &PythonPublisher::wait_for_subscribers, py::arg("count") = 1,
            py::arg("timeout") = py::none(),
            "Blocks until `count` subscriptions are there; False after `timeout` seconds (None: never).")

@@ -96,7 +96,8 @@ class PythonSubscription {
     }
   }
 
-  [[nodiscard]] bool fits(const BytesMessage& message) {
+  template <typename AnyMessage>
+  [[nodiscard]] bool fits(const AnyMessage& message) {
     if (!layout_->fixed() || message.bytes().size() == layout_->size) return true;
     const std::int64_t now = shm::monotonic_ns();
     if (Node* node = node_->node.get_if_usable(); node != nullptr && now - last_report_ns_ > 1'000'000'000) {
@@ -109,40 +110,64 @@ class PythonSubscription {
     return false;
   }
 
+  [[nodiscard]] static std::chrono::nanoseconds time_until(shm::Deadline deadline) noexcept {
+    return deadline.is_never() ? std::chrono::nanoseconds::max()
+                               : std::chrono::nanoseconds(deadline.ns() - shm::monotonic_ns());
+  }
+
   std::optional<BytesMessage> wait(shm::Deadline deadline) {
     const auto subscription = subscription_.share();
     if (auto message = subscription->take()) return message;
     if (deadline.passed()) return std::nullopt;
     InterruptibleCall call(subscription_.stop());
-    auto message =
-        subscription->take_for(deadline.is_never() ? std::chrono::nanoseconds::max()
-                                                   : std::chrono::nanoseconds(deadline.ns() - shm::monotonic_ns()));
+    auto message = subscription->take_for(time_until(deadline));
     call.finish();
     return message;
+  }
+
+  /// As wait, for several messages; the first one is waited for.
+  BytesBatch wait_for_batch(shm::Deadline deadline, std::size_t most) {
+    const auto subscription = subscription_.share();
+    BytesBatch batch = subscription->take_batch(most);
+    if (!batch.empty() || most == 0 || deadline.passed()) return batch;
+    InterruptibleCall call(subscription_.stop());
+    batch = subscription->take_batch_for(time_until(deadline), most);
+    call.finish();
+    return batch;
+  }
+
+  /// Takes at most `most` messages, as many as are there when it is asked again and again, and waits for the first one.
+  /// `add(message)` says whether it counts.
+  template <typename Add>
+  void take_many(std::size_t most, shm::Deadline deadline, const Add& add) {
+    std::size_t count = 0;
+    const auto add_all = [&](const BytesBatch& batch) {
+      for (const auto message : batch) count += add(message) ? 1 : 0;
+    };
+    while (count == 0) {
+      const BytesBatch first = wait_for_batch(deadline, most);
+      if (first.empty()) return;
+      add_all(first);
+      if (subscription_.closed()) return;
+    }
+    while (count < most) {
+      const BytesBatch next = subscription_.get().take_batch(most - count);
+      if (next.empty()) return;
+      add_all(next);
+    }
   }
 
   py::object take_rows(std::size_t most, shm::Deadline deadline) {
     auto rows = py::array(layout_->dtype, std::vector<py::ssize_t>{static_cast<py::ssize_t>(most)});
     auto* to = static_cast<std::byte*>(rows.mutable_data());
     std::size_t count = 0;
-    const auto add = [&](const BytesMessage& message) {
-      if (fits(message)) std::memcpy(to + count++ * layout_->size, message.bytes().data(), layout_->size);
-    };
-    if (most == 0) return rows;
-    while (count == 0) {
-      const auto first = wait(deadline);
-      if (!first) break;
-      add(*first);
-      if (subscription_.closed()) break;
-    }
-    if (!subscription_.closed() && count > 0) {
-      BytesSubscription& subscription = subscription_.get();
-      while (count < most) {
-        const auto next = subscription.take();
-        if (!next) break;
-        add(*next);
-      }
-    }
+    take_many(most, deadline, [&](const BytesBatch::View& message) {
+      if (!fits(message)) return false;
+      std::memcpy(to + count * layout_->size, message.bytes().data(), layout_->size);
+      if (!message.valid()) return false;  // evicted: what was copied may have been another message
+      ++count;
+      return true;
+    });
     if (count == most) return rows;
     const py::object part = rows[py::slice(0, static_cast<py::ssize_t>(count), 1)];
     return count * 2 < most ? py::object(part.attr("copy")()) : part;  // do not keep much memory for few messages
@@ -150,12 +175,12 @@ class PythonSubscription {
 
   py::object take_list(std::size_t most, shm::Deadline deadline) {
     py::list list;
-    auto next = most > 0 ? wait(deadline) : std::nullopt;
-    while (next) {
-      list.append(py::bytes(reinterpret_cast<const char*>(next->bytes().data()), next->bytes().size()));
-      if (list.size() == most || subscription_.closed()) break;
-      next = subscription_.get().take();
-    }
+    take_many(most, deadline, [&](const BytesBatch::View& message) {
+      const py::bytes copy(reinterpret_cast<const char*>(message.bytes().data()), message.bytes().size());
+      if (!message.valid()) return false;
+      list.append(copy);
+      return true;
+    });
     return list;
   }
 

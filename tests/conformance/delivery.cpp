@@ -46,7 +46,9 @@ void check_too_large(Topic& topic) {
   const std::size_t unit = topic.settings().granularity;
   const std::size_t size = topic.spec.max_size / unit * unit + unit;
   const std::vector<std::byte> message(size);
-  expect(writer->loan(size).data == nullptr, "no loan of more than max_size");
+  const LoanedBuffer none = writer->loan(size);
+  expect(none.data == nullptr, "no loan of more than max_size");
+  expect_equal(none.refused, PublishResult::too_large, "why there is no loan of more than max_size");
   expect_equal(writer->publish_copy(message, 1), PublishResult::too_large, "publishing more than max_size");
   const LoanedBuffer loan = writer->loan(unit);
   expect(loan.data != nullptr, "a loan");

@@ -46,6 +46,8 @@ std::string shown(const T& value) {
       case PublishResult::too_large: return "too_large";
       case PublishResult::wrong_size: return "wrong_size";
       case PublishResult::uncertain: return "uncertain";
+      case PublishResult::out_of_chunks: return "out_of_chunks";
+      case PublishResult::own_subscription_full: return "own_subscription_full";
     }
     return "a result that does not exist";
   } else {

@@ -49,7 +49,10 @@ void check_exhausted(Topic& topic) {
   std::vector<LoanedBuffer> loans;
   while (loans.size() < kMany) {
     const LoanedBuffer loan = writer->loan(topic.size());
-    if (loan.data == nullptr) break;
+    if (loan.data == nullptr) {
+      expect_equal(loan.refused, PublishResult::out_of_chunks, "why there is no further loan");
+      break;
+    }
     loans.push_back(loan);
   }
   expect(!loans.empty(), "loans");

@@ -11,6 +11,7 @@ Suite::Suite() {
   add_delivery(*this);
   add_loans(*this);
   add_taking(*this);
+  add_batches(*this);
   add_books(*this);
   add_reliability(*this);
   add_waiting(*this);

@@ -68,6 +68,7 @@ void add_agreement(Suite& suite);
 void add_delivery(Suite& suite);
 void add_loans(Suite& suite);
 void add_taking(Suite& suite);
+void add_batches(Suite& suite);
 void add_books(Suite& suite);
 void add_reliability(Suite& suite);
 void add_waiting(Suite& suite);

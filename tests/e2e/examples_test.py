@@ -93,6 +93,12 @@ class Examples(InstalledTest):
     def test_polling_executor(self):
         self.prints_exactly("polling_executor")
 
+    def test_asio_loop(self):
+        self.prints_exactly("asio_loop")
+
+    def test_camera(self):
+        self.prints_exactly("camera")
+
     def test_demo(self):
         self.prints_among_others("demo", stop=False)
 

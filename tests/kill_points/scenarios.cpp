@@ -32,6 +32,7 @@ Scenario publishers() {
               {"slick.writer.locked", 3},
               {"slick.writer.counted", 3},
               {"slick.writer.record_cleared", 3},
+              {"slick.writer.loans_back", 3},
               {"slick.writer.identity_taken", 3},
               {"slick.writer.described", 3},
               {"slick.writer.active", 3},
@@ -62,6 +63,8 @@ Scenario subscribers() {
               {"slick.open.shared", 3},
               {"slick.reader.locked", 3},
               {"slick.reader.counted", 3},
+              {"slick.reader.holds_cleared", 3},
+              {"slick.reader.claims_orphaned", 3},
               {"slick.join.announced", 3},
               {"slick.join.active", 3},
               {"slick.join.joined", 3},
@@ -214,13 +217,18 @@ std::vector<Scenario> all() {
                   .provocation = Provocation::publisher_dies,
                   .targets = {{"slick.reclaim.locked"},
                               {"slick.reclaim.record_cleared"},
+                              {"slick.reclaim.loans_back"},
                               {"slick.reclaim.freed"},
                               {"slick.reclaim.unlocked"}}});
   list.push_back({.name = "a publisher reclaims a dead subscriber's entry",
                   .worlds = kReliable,
                   .role = Role::publisher,
                   .provocation = Provocation::subscriber_dies,
-                  .targets = {{"slick.reclaim.locked"}, {"slick.reclaim.freed"}, {"slick.reclaim.unlocked"}}});
+                  .targets = {{"slick.reclaim.locked"},
+                              {"slick.reclaim.holds_cleared"},
+                              {"slick.reclaim.claims_orphaned"},
+                              {"slick.reclaim.freed"},
+                              {"slick.reclaim.unlocked"}}});
   list.push_back({.name = "a publisher evicts a stopped subscriber",
                   .worlds = kReliable,
                   .role = Role::publisher,
@@ -250,6 +258,7 @@ std::vector<Scenario> all() {
                               {"slick.commit.fenced"},
                               {"slick.commit.withdrawn"},
                               {"slick.commit.idle"}}});
+  for (Scenario& scenario : pool_scenarios()) list.push_back(std::move(scenario));
   return list;
 }
 

@@ -31,6 +31,8 @@ enum class Role {
   publishers,   ///< One after the other: opens, sends some messages, closes.
   subscribers,  ///< Likewise.
   sweeper,      ///< Removes what the dead left.
+  member,       ///< Of a group.
+  members,      ///< One after the other.
 };
 
 /// Somebody else's misfortune that brings the victim to the point; repeated until it does.
@@ -40,7 +42,18 @@ enum class Provocation {
   publisher_stops,
   publisher_stops_copying,
   subscriber_dies,
-  subscriber_stops
+  subscriber_stops,
+  holder_dies,   ///< A subscriber that has just taken a chunk.
+  loaner_dies,   ///< A publisher that has filled a chunk.
+  member_dies,   ///< Of the group, with a claim.
+  member_stops,
+};
+
+/// How the messages travel.
+enum class Payload {
+  cells,
+  chunks,      ///< Most of them in chunks, of which there are some to spare.
+  few_chunks,  ///< The same, and the publishers run out of chunks now and then.
 };
 
 struct Target {
@@ -57,12 +70,19 @@ struct Scenario {
   std::string before{};  ///< Steps of the victim's plan before it may reach the point: "slick.reserve.granted:1:stop,".
   Provocation provocation = Provocation::none;
   bool provoker_goes_first = false;  ///< Stopped, it is continued before the victim.
+  Payload payload = Payload::cells;
+  bool batches = false;              ///< All publishers but the untouched one send several messages at once.
+  std::uint32_t history = 0;         ///< Subscriptions ask for so many old messages.
+  bool group = false;                ///< There is a group, with a member that nobody touches,
+  bool only_member = false;          ///< or without.
   bool alone = false;                ///< The untouched two come after the victim met its fate.
   bool leftover = false;             ///< The victim finds what somebody else left.
   std::vector<Target> targets{};
 };
 
+/// Those of topics and segments. The second part is of the file pool_scenarios.cpp: chunks, batches, history, groups.
 [[nodiscard]] const std::vector<Scenario>& scenarios();
+[[nodiscard]] std::vector<Scenario> pool_scenarios();
 
 /// Points of the control plane, which has its own kind of case.
 struct ControlTarget {

@@ -22,6 +22,7 @@ TOPICS = """
 topics:
   /imu: {reliability: reliable, depth: 8, max_blocking_time: 20s}
   /deep: {reliability: reliable, depth: 64, max_blocking_time: 20s}
+  /wide: {reliability: reliable, depth: 512, max_blocking_time: 20s}
   /small: {reliability: reliable, depth: 4, max_blocking_time: 0ms, evict_after: 100ms}
   /blob: {max_size: 1KiB}
 """

@@ -7,7 +7,8 @@ import sluice
 
 class Package(unittest.TestCase):
     def test_every_error_is_a_runtime_error(self):
-        for error in (sluice.Error, sluice.SystemError, sluice.ConfigError):
+        for error in (sluice.Error, sluice.SystemError, sluice.ConfigError, sluice.OutOfChunksError,
+                      sluice.OwnSubscriptionFullError):
             self.assertTrue(issubclass(error, RuntimeError))
             self.assertTrue(issubclass(error, sluice.Error))
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,11 +23,28 @@ struct TopicListOptions {
 };
 int topic_list(const Common& common, const TopicListOptions& options);
 
+struct TopicInfoOptions {
+  std::string topic;
+  bool verbose = false;
+};
+
+/// What carries a topic, who has it open, and how often a message is copied. 1: nobody has it open.
+int topic_info(const Common& common, const TopicInfoOptions& options);
+
 /// Loads the files, resolves every topic in them and asks its transport.
 int config_check(const Common& common, const std::vector<std::string>& files);
 
 /// Every resolved value and where it came from.
 int config_show(const Common& common, const std::vector<std::string>& files, const std::vector<std::string>& topics);
+
+struct ConfigPlanOptions {
+  std::vector<std::string> files;
+  std::vector<std::string> topics;  ///< Only these; empty: all that the files name.
+  std::uint32_t endpoints = 1;      ///< Publishers, and as many subscriptions, of each topic in one process.
+};
+
+/// What the topics take of shared memory, descriptors and threads, and what there is. 1: there is not enough.
+int config_plan(const Common& common, const ConfigPlanOptions& options);
 
 int plugin_list(const Common& common);
 

@@ -9,14 +9,14 @@
 
 #include <sluice/graph.hpp>
 
+#include "commands/graph_look.hpp"
+
 namespace sluice::commands {
 
 namespace {
 
 GraphSnapshot look(const Common& common) {
-  GraphSnapshot graph = read_graph(Config::load_or_environment(common.config_files).domain());
-  for (const std::string& problem : graph.problems) std::fprintf(stderr, "warning: %s\n", problem.c_str());
-  return graph;
+  return look_at_graph(Config::load_or_environment(common.config_files).domain());
 }
 
 struct Topic {
@@ -56,6 +56,12 @@ void print_side(const std::map<std::string, Topic>& topics, const char* title, c
 }
 
 }  // namespace
+
+GraphSnapshot look_at_graph(const DomainSettings& domain) {
+  GraphSnapshot graph = read_graph(domain);
+  for (const std::string& problem : graph.problems) std::fprintf(stderr, "warning: %s\n", problem.c_str());
+  return graph;
+}
 
 int node_list(const Common& common, bool count_only) {
   const GraphSnapshot graph = look(common);

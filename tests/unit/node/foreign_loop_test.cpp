@@ -159,6 +159,19 @@ TEST_CASE("whoever observes the sleeps of a thread can end its waits") {
   CHECK_FALSE(impatiently([&] { return out.wait_for_subscribers(5, 1000s); }));
   const Timer wakes = node.every(1ms, [] {});
   CHECK_FALSE(impatiently([&] { return node.spin_for(1000s); }));
+  std::thread([&] { CHECK_FALSE(in.take()); }).join();  // else this thread would be told that it waits for itself
   for (std::uint64_t number = 0; number < 4; ++number) REQUIRE(out.publish(bytes_of(number)) == PublishResult::ok);
   CHECK(impatiently([&] { return out.publish(bytes_of(4)); }) == PublishResult::timeout);
+}
+
+TEST_CASE("a thread that publishes to itself on a full topic is told so, at once") {
+  const Domain domain("topics: {/topic: {reliability: reliable, depth: 4, max_blocking_time: 1000s}}");
+  Node node("node", domain.options);
+  auto out = node.advertise_bytes("topic");
+  auto in = node.subscribe_bytes("topic");
+  CHECK_FALSE(in.take());
+  for (std::uint64_t number = 0; number < 4; ++number) REQUIRE(out.publish(bytes_of(number)) == PublishResult::ok);
+  CHECK(out.publish(bytes_of(4)) == PublishResult::own_subscription_full);
+  CHECK(in.take());
+  CHECK(out.publish(bytes_of(4)) == PublishResult::ok);
 }

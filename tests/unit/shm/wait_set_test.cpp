@@ -1,5 +1,7 @@
 #include <sluice/shm/wait_set.hpp>
 
+#include <sys/mman.h>
+
 #include <catch2/catch.hpp>
 
 #include <memory>
@@ -68,4 +70,50 @@ TEST_CASE("a wait set with nothing to hear times out, and an interrupt before th
   set.interrupt();
   CHECK(set.wait({}, Deadline::after(20s)) == WaitResult::rung);
   CHECK(set.wait({}, Deadline::after(5ms)) == WaitResult::timeout);
+}
+
+TEST_CASE("a word that took another one's address and value is waited for, and kept words stay waited for") {
+  // What a helper thread sleeps on is the memory, and an executor's topics come and go at the same addresses.
+  const std::size_t page = 4096;
+  const auto map = [&](void* at) {
+    return ::mmap(at, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | (at != nullptr ? MAP_FIXED : 0), -1,
+                  0);
+  };
+  void* const address = map(nullptr);
+  REQUIRE(address != MAP_FAILED);
+  WaitSet set;
+  Bells bells(WaitSet::kGroup);
+  auto entries = bells.arm();
+  auto& last = *static_cast<Doorbell*>(address);
+  const std::uint32_t value = last.arm();
+  entries.push_back({&last.word(), value});
+  CHECK(set.wait(entries, Deadline::after(5ms)) == WaitResult::timeout);
+  const auto ring_is_heard = [&] {
+    std::thread ringer([&] {
+      std::this_thread::sleep_for(2ms);
+      last.ring();
+    });
+    CHECK(set.wait(entries, Deadline::after(20s)) == WaitResult::rung);
+    ringer.join();
+  };
+  SECTION("replaced") {
+    REQUIRE(map(address) == address);
+    REQUIRE(last.arm() == value);
+    ring_is_heard();
+  }
+  SECTION("kept") {
+    for (WaitSet::Entry& entry : entries) entry.kept = true;
+    ring_is_heard();
+    entries.back().expected = last.arm();
+    for (int again = 0; again < 100; ++again) {
+      CHECK(set.wait(entries, Deadline::after(0ms)) == WaitResult::timeout);
+    }
+    ring_is_heard();
+  }
+  SECTION("left out for a while") {
+    CHECK(set.wait(std::span(entries).first(3), Deadline::after(5ms)) == WaitResult::timeout);
+    for (WaitSet::Entry& entry : entries) entry.kept = true;
+    ring_is_heard();
+  }
+  ::munmap(address, page);
 }

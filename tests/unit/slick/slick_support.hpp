@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <sluice/plugin.hpp>
@@ -63,6 +64,13 @@ struct TopicBench {
 };
 
 inline PublishResult send(Writer& writer, std::string_view text) { return writer.publish_copy(bytes_of(text), 0); }
+
+/// As send, by another thread than the one that takes: for that one would be told that it waits for itself.
+inline PublishResult send_elsewhere(Writer& writer, std::string_view text) {
+  PublishResult result = PublishResult::ok;
+  std::thread([&] { result = send(writer, text); }).join();
+  return result;
+}
 
 /// Takes one message, checks nothing, gives it back.
 inline std::optional<std::string> receive(Reader& reader) {

@@ -112,7 +112,7 @@ TEST_CASE("a file of another version that is in use is refused and left alone") 
   file.put(99);
   file.flush();
   CHECK_THROWS_WITH(bench.reader(), "topic '/bench/topic': its file cannot be used: '" + bench.path() +
-                                        "' has format version 99, this Sluice speaks version 2; run one version of "
+                                        "' has format version 99, this Sluice speaks version 3; run one version of "
                                         "Sluice in a domain");
   CHECK(bench.file_exists());
 }

@@ -59,7 +59,7 @@ TEST_CASE("files that cannot be used are named with the reason and change nothin
   std::string path;
   SECTION("another interface version") {
     path = copy_library(directory, "wrong_version");
-    expected = "was built for plugin interface 2, this Sluice has 1; rebuild it";
+    expected = "was built for plugin interface 3, this Sluice has 2; rebuild it";
   }
   SECTION("another compiler") {
     path = copy_library(directory, "wrong_compiler");

@@ -8,6 +8,7 @@
 #include <sluice/config.hpp>
 #include <sluice/export.hpp>
 #include <sluice/qos.hpp>
+#include <sluice/transport.hpp>
 
 namespace sluice {
 
@@ -69,6 +70,10 @@ struct GraphSnapshot {
 /// Reads the graph. Disturbs nobody and needs no process of its own in the domain. Throws SystemError when this user
 /// may not read the domain's directory.
 [[nodiscard]] SLUICE_EXPORT GraphSnapshot read_graph(const DomainSettings& domain);
+
+/// What a process with `entries` nodes, publishers and subscriptions takes in a domain beside what its topics take:
+/// its record and the control thread.
+[[nodiscard]] SLUICE_EXPORT Footprint process_footprint(std::size_t entries);
 
 /// Removes what dead processes left in the domain's directory, and the directory itself when it is empty. How many
 /// files.

@@ -20,13 +20,14 @@ class LoanBuffers {
     free_.reserve(kMost);
   }
 
-  /// data == nullptr: more than the buffers hold was asked for, all loans are out, or memory is exhausted.
+  /// data == nullptr: more than the buffers hold was asked for (too_large), or all loans are out or memory is exhausted
+  /// (out_of_chunks).
   [[nodiscard]] LoanedBuffer take(std::size_t bytes) noexcept {
-    if (bytes > size_) return {};
+    if (bytes > size_) return {.refused = PublishResult::too_large};
     if (free_.empty()) {
-      if (buffers_.size() == kMost) return {};
+      if (buffers_.size() == kMost) return {.refused = PublishResult::out_of_chunks};
       auto* memory = new (std::nothrow) std::byte[std::max<std::size_t>(1, size_)];
-      if (memory == nullptr) return {};
+      if (memory == nullptr) return {.refused = PublishResult::out_of_chunks};
       free_.push_back(buffers_.size());
       buffers_.emplace_back(memory);
     }

@@ -48,14 +48,15 @@ struct WriterStats {
 /// A reader's books, in positions of the topic (on Sluice topics a position is a message):
 /// reserved - joined = received + lost + skipped + queued.
 struct ReaderStats {
-  std::uint64_t joined = 0;     ///< The position this reader began at.
-  std::uint64_t reserved = 0;   ///< Positions granted to publishers so far.
-  std::uint64_t received = 0;   ///< Taken.
-  std::uint64_t lost = 0;       ///< Overwritten before they were taken.
-  std::uint64_t skipped = 0;    ///< Holes that publishers left who died or were stopped.
-  std::uint64_t queued = 0;     ///< Not yet taken, publications in flight included. Derived from the others.
-  std::uint64_t bytes = 0;      ///< Payload bytes received.
-  std::uint64_t evictions = 0;  ///< Times this reader held publishers up for too long and lost its place.
+  std::uint64_t joined = 0;       ///< The position this reader began at.
+  std::uint64_t reserved = 0;     ///< Positions granted to publishers so far.
+  std::uint64_t received = 0;     ///< Taken.
+  std::uint64_t lost = 0;         ///< Overwritten before they were taken.
+  std::uint64_t skipped = 0;      ///< Holes that publishers left who died or were stopped.
+  std::uint64_t queued = 0;       ///< Not yet taken, publications in flight included. Derived from the others.
+  std::uint64_t bytes = 0;        ///< Payload bytes received.
+  std::uint64_t evictions = 0;    ///< Times this reader held publishers up for too long and lost its place.
+  std::uint64_t redelivered = 0;  ///< Groups: taken over from a member that died or was evicted; not in `received`.
 };
 
 }  // namespace sluice

@@ -121,6 +121,20 @@ class SLUICE_EXPORT Node {
     return BytesSubscription(open_subscription(topic, type, {}));
   }
 
+  /// Looks at a topic without taking part in it: publishers neither wait for it nor count it, and nothing is written.
+  /// What it is too slow for it counts as lost. The topic need not be there yet. To take from; it polls. Throws Error
+  /// when the topic's transport cannot be observed.
+  [[nodiscard]] BytesSubscription observe_bytes(std::string_view topic, const MessageType& type = {}) {
+    return BytesSubscription(open_subscription(topic, type, {}, detail::SubscriptionCore::Role::observer));
+  }
+
+  /// As observe_bytes, for messages of a fixed type.
+  template <FixedMessage T>
+  [[nodiscard]] Subscription<T> observe(std::string_view topic) {
+    return Subscription<T>(
+        open_subscription(topic, {TypeName<T>::value(), sizeof(T)}, {}, detail::SubscriptionCore::Role::observer));
+  }
+
   /// Calls `callback` every `period`, first after one period. A callback that runs late does not make up for missed
   /// calls.
   Timer every(std::chrono::nanoseconds period, std::function<void()> callback);
@@ -162,7 +176,8 @@ class SLUICE_EXPORT Node {
 
   [[nodiscard]] std::shared_ptr<detail::PublisherCore> open_publisher(std::string_view topic, const MessageType& type);
   [[nodiscard]] std::shared_ptr<detail::SubscriptionCore> open_subscription(
-      std::string_view topic, const MessageType& type, detail::SubscriptionCore::Callback callback);
+      std::string_view topic, const MessageType& type, detail::SubscriptionCore::Callback callback,
+      detail::SubscriptionCore::Role role = detail::SubscriptionCore::Role::subscriber);
   void report_size(std::size_t found, std::size_t expected) const noexcept;
   [[noreturn]] void refuse_parameter(const std::string& name, const std::string& value) const;
   [[nodiscard]] Executor& own_executor();

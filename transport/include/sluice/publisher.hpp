@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,6 +34,10 @@ class SLUICE_EXPORT PublisherCore {
   void discard(const LoanedBuffer& loan) noexcept { writer_->discard(loan); }
   PublishResult publish(const LoanedBuffer& loan, std::size_t used);
   PublishResult publish_copy(std::span<const std::byte> payload);
+  BatchResult publish_batch(std::span<const std::span<const std::byte>> payloads);
+
+  BatchResult publish_batch(std::span<const std::byte> messages, std::size_t each);
+  [[nodiscard]] std::string explain(PublishResult result, std::size_t bytes) const;
   [[nodiscard]] bool wait_for_subscribers(std::uint32_t count, std::chrono::nanoseconds timeout) const;
 
   [[nodiscard]] const TopicSpec& spec() const noexcept { return spec_; }
@@ -41,7 +46,9 @@ class SLUICE_EXPORT PublisherCore {
  private:
   [[nodiscard]] std::int64_t timestamp() const noexcept { return spec_.timestamps ? shm::monotonic_ns() : 0; }
   void check_not_forked() const;
+  BatchResult send_batch(std::span<const std::span<const std::byte>> payloads, std::int64_t published_ns) noexcept;
   PublishResult account(PublishResult result, std::size_t bytes) noexcept;
+  void count(std::uint64_t messages, std::uint64_t bytes) noexcept;
 
   std::shared_ptr<Runtime> runtime_;
   TopicSpec spec_;
@@ -78,7 +85,7 @@ class LoanGuard {
 }  // namespace detail
 
 /// Memory of the transport to write one T into. Publish it or drop it; dropping costs nothing.
-/// Empty (false) when more loans are held at once than the transport has.
+/// Empty (false) when more loans are held at once than the transport has; refused() says why.
 template <FixedMessage T>
 class Loan {
  public:
@@ -90,6 +97,9 @@ class Loan {
 
   /// As operator*.
   [[nodiscard]] T* operator->() const noexcept { return &**this; }
+
+  /// Without memory: why (out_of_chunks, too_large). PublisherBase::explain has the sentence.
+  [[nodiscard]] PublishResult refused() const noexcept { return guard_.buffer().refused; }
 
  private:
   template <FixedMessage U>
@@ -106,6 +116,9 @@ class BytesLoan {
 
   /// At least as many bytes as were asked for; empty without memory.
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {guard_.buffer().data, guard_.buffer().size}; }
+
+  /// As Loan::refused.
+  [[nodiscard]] PublishResult refused() const noexcept { return guard_.buffer().refused; }
 
  private:
   friend class BytesPublisher;
@@ -130,6 +143,12 @@ class PublisherBase {
     return core_->wait_for_subscribers(count, timeout);
   }
 
+  /// Why a message of `bytes` ended with `result`, or was not lent: a sentence for people that names the topic, the
+  /// limit, and what to do. Allocates. Call it in the thread that publishes.
+  [[nodiscard]] std::string explain(PublishResult result, std::size_t bytes = 0) const {
+    return core_->explain(result, bytes);
+  }
+
  protected:
   explicit PublisherBase(std::shared_ptr<detail::PublisherCore> core) noexcept : core_(std::move(core)) {}
   std::shared_ptr<detail::PublisherCore> core_;
@@ -150,6 +169,13 @@ class Publisher : public PublisherBase {
     return core_->publish_copy({reinterpret_cast<const std::byte*>(&message), sizeof(T)});
   }
 
+  /// Sends copies of `messages` in this order until one cannot be sent, all with the same time of publication. Cheaper
+  /// for each than publish. May wait as publish does, for each of them. After `uncertain` as many of those behind
+  /// `sent` may or may not have arrived as stats().uncertain has risen by.
+  BatchResult publish_batch(std::span<const T> messages) {
+    return core_->publish_batch(std::as_bytes(messages), sizeof(T));
+  }
+
  private:
   friend class Node;
   using PublisherBase::PublisherBase;
@@ -166,6 +192,16 @@ class BytesPublisher : public PublisherBase {
 
   /// Sends a copy.
   PublishResult publish(std::span<const std::byte> payload) { return core_->publish_copy(payload); }
+
+  /// As Publisher::publish_batch.
+  BatchResult publish_batch(std::span<const std::span<const std::byte>> payloads) {
+    return core_->publish_batch(payloads);
+  }
+
+  /// As above, for messages that lie one after the other, `each` bytes long.
+  BatchResult publish_batch(std::span<const std::byte> messages, std::size_t each) {
+    return core_->publish_batch(messages, each);
+  }
 
  private:
   friend class Node;

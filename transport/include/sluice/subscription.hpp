@@ -12,7 +12,9 @@
 #include <thread>
 #include <utility>
 
+#include <sluice/bytes_batch.hpp>
 #include <sluice/export.hpp>
+#include <sluice/shm/deadline.hpp>
 #include <sluice/shm/unique_fd.hpp>
 #include <sluice/topic_spec.hpp>
 #include <sluice/transport.hpp>
@@ -32,8 +34,11 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
  public:
   using Callback = std::function<void(Delivery&)>;
 
+  /// Whether it takes part in the topic or merely looks on.
+  enum class Role { subscriber, observer };
+
   SubscriptionCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
-                   std::size_t node_entry, Callback callback);
+                   std::size_t node_entry, Callback callback, Role role);
   ~SubscriptionCore();
   SubscriptionCore(const SubscriptionCore&) = delete;
   SubscriptionCore& operator=(const SubscriptionCore&) = delete;
@@ -47,6 +52,14 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
   /// Throws Error after a fork(): the subscription is the parent's.
   [[nodiscard]] std::optional<TakenMessage> take();
   [[nodiscard]] std::optional<TakenMessage> take_for(std::chrono::nanoseconds timeout);
+  [[nodiscard]] std::size_t take_batch(std::span<TakenMessage> out);
+  [[nodiscard]] std::size_t take_batch_for(std::span<TakenMessage> out, std::chrono::nanoseconds timeout);
+
+  /// Copies messages of `each` bytes to `out`, one after the other, and gives them back; how many. What is known about
+  /// the first infos.size() of them goes to `infos`. See Subscription::take_batch.
+  std::size_t take_copies(std::span<std::byte> out, std::size_t each, std::span<MessageInfo> infos);
+  std::size_t take_copies_for(std::span<std::byte> out, std::size_t each, std::span<MessageInfo> infos,
+                              std::chrono::nanoseconds timeout);
   void release(const TakenMessage& message) noexcept;
 
   /// See SubscriptionBase.
@@ -68,6 +81,10 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
  private:
   void account(const TakenMessage& message) noexcept;
   void check_not_forked() const;
+  [[nodiscard]] bool sleep(shm::Deadline deadline);
+  [[nodiscard]] bool copy_and_release(const TakenMessage& message, std::span<std::byte> to);
+  [[nodiscard]] std::optional<TakenMessage> take_if_allowed();
+  [[nodiscard]] std::string too_many_held() const;
   void run_callback(const TakenMessage& message);
   void publish_statistics() noexcept;
 
@@ -81,9 +98,11 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
   std::uint64_t received_ = 0;
   std::uint64_t bytes_ = 0;
   bool idle_before_ = true;
+  bool told_of_holds_ = false;
   std::atomic<bool> closed_{false};
   std::atomic<const shm::SharedAtomic<std::uint32_t>*> sleeps_on_{nullptr};  ///< By take_for; as long as it sleeps.
   shm::UniqueFd ready_;                                                      ///< For pollable_fd.
+  std::atomic<int> interruptible_fd_{-1};                                    ///< The same, for other threads.
   std::shared_ptr<ReadyWatch> watch_;                                        ///< Makes it readable.
   std::mutex dispatching_;                                                   ///< Held by the executor during a batch.
   std::atomic<std::thread::id> dispatcher_{};
@@ -92,6 +111,7 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
 /// A message that is given back when it goes out of scope.
 class TakenGuard {
  public:
+  TakenGuard() noexcept = default;
   TakenGuard(std::shared_ptr<SubscriptionCore> subscription, TakenMessage message) noexcept
       : subscription_(std::move(subscription)), message_(message) {}
   TakenGuard(TakenGuard&& other) noexcept = default;
@@ -104,7 +124,7 @@ class TakenGuard {
     if (subscription_) subscription_->release(message_);
   }
   [[nodiscard]] const TakenMessage& message() const noexcept { return message_; }
-  [[nodiscard]] bool valid() const noexcept { return subscription_->reader().valid(message_); }
+  [[nodiscard]] bool valid() const noexcept { return subscription_ && subscription_->reader().valid(message_); }
 
  private:
   std::shared_ptr<SubscriptionCore> subscription_;
@@ -145,6 +165,9 @@ class Delivery {
 template <FixedMessage T>
 class Message {
  public:
+  /// No message, and not valid: to be assigned one.
+  Message() noexcept = default;
+
   /// The message; good as long as this object and valid().
   [[nodiscard]] const T& operator*() const noexcept { return *reinterpret_cast<const T*>(guard_.message().data); }
 
@@ -167,6 +190,9 @@ class Message {
 /// As Message, for variable sizes.
 class BytesMessage {
  public:
+  /// As Message's.
+  BytesMessage() noexcept = default;
+
   /// The message; good as long as this object and valid().
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
     return {guard_.message().data, guard_.message().size};
@@ -205,8 +231,11 @@ class SubscriptionBase {
   [[nodiscard]] ReaderStats stats() const noexcept { return core_->reader().stats(); }
 
   /// Makes take_for, which another thread may be in, return at once, or within a second if it was just about to sleep.
-  /// No message or callback comes after that. Any thread.
+  /// A descriptor that is polled becomes readable. No message or callback comes after that. Any thread.
   void interrupt() noexcept { core_->interrupt(); }
+
+  /// Whether `interrupt` was called. Any thread.
+  [[nodiscard]] bool interrupted() const noexcept { return core_->closed(); }
 
   /// Publishers that are connected now. Raw topics: 0, foreign ones cannot be counted.
   [[nodiscard]] std::uint32_t publisher_count() const { return core_->reader().writer_count(); }
@@ -244,6 +273,20 @@ class Subscription : public SubscriptionBase {
     return wrap([&] { return core_->take_for(timeout); });
   }
 
+  /// Copies what is there, at most out.size() messages, oldest first, and gives it back at once; how many were copied.
+  /// Cheaper for each than take. Never blocks. `infos`: what is known about each, for as many as it has room for.
+  /// Leaves out messages that are no T, and what was overwritten before it was copied because the subscription was
+  /// evicted; that is logged.
+  [[nodiscard]] std::size_t take_batch(std::span<T> out, std::span<MessageInfo> infos = {}) {
+    return core_->take_copies(std::as_writable_bytes(out), sizeof(T), infos);
+  }
+
+  /// As take_batch, but waits for the first message for at most `timeout`.
+  [[nodiscard]] std::size_t take_batch_for(std::span<T> out, std::chrono::nanoseconds timeout,
+                                           std::span<MessageInfo> infos = {}) {
+    return core_->take_copies_for(std::as_writable_bytes(out), sizeof(T), infos, timeout);
+  }
+
  private:
   friend class Node;
   using SubscriptionBase::SubscriptionBase;
@@ -267,6 +310,21 @@ class BytesSubscription : public SubscriptionBase {
   /// As take, but waits for a message for at most `timeout`.
   [[nodiscard]] std::optional<BytesMessage> take_for(std::chrono::nanoseconds timeout) {
     return wrap(core_->take_for(timeout));
+  }
+
+  /// Takes what is there, at most `most` messages and at most BytesBatch::kMost, without copying it. Never blocks.
+  /// Cheaper for each than take. They go back together.
+  [[nodiscard]] BytesBatch take_batch(std::size_t most = BytesBatch::kMost) {
+    BytesBatch batch(core_);
+    batch.taken(core_->take_batch(batch.room(most)));
+    return batch;
+  }
+
+  /// As take_batch, but waits for the first message for at most `timeout`.
+  [[nodiscard]] BytesBatch take_batch_for(std::chrono::nanoseconds timeout, std::size_t most = BytesBatch::kMost) {
+    BytesBatch batch(core_);
+    batch.taken(core_->take_batch_for(batch.room(most), timeout));
+    return batch;
   }
 
  private:

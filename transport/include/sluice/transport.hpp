@@ -74,9 +74,9 @@ struct TransportContext {
 
 /// Memory to write a message into.
 struct LoanedBuffer {
-  std::byte* data = nullptr;  ///< Aligned for every FixedMessage (16); nullptr: no loan.
-  std::size_t size = 0;       ///< Bytes that may be written.
-  std::uint64_t handle = 0;   ///< The writer's own.
+  std::byte* data = nullptr;                  ///< Aligned for every FixedMessage (16); nullptr: no loan.
+  std::size_t size = 0;                       ///< Bytes that may be written.
+  std::uint64_t handle = 0;                   ///< The writer's own.
   PublishResult refused = PublishResult::ok;  ///< Without memory: why. `explain` has the sentence.
 };
 
@@ -168,14 +168,48 @@ class SLUICE_EXPORT Reader {
   [[nodiscard]] virtual ReaderStats stats() const noexcept = 0;  ///< The thread that takes.
 };
 
+/// A file in shared memory.
+struct FootprintFile {
+  std::string path;                           ///< Absolute, or of a file in the domain's directory.
+  std::uint64_t bytes = 0;                    ///< Whole pages.
+  std::uint32_t descriptors_per_process = 0;  ///< Open once in each process that uses the file.
+};
+
 /// What a topic takes from the host.
 struct Footprint {
-  std::uint64_t bytes = 0;                   ///< Of shared memory, whole pages.
-  std::uint32_t files = 0;                   ///< In shared memory.
+  std::vector<FootprintFile> files;          ///< Topics that share a file each name it, with the same path.
   std::uint32_t descriptors_per_writer = 0;  ///< For as long as one is open.
-  std::uint32_t descriptors_per_reader = 0;
-  std::uint32_t threads_per_process = 0;  ///< Of the transport, in a process that has an endpoint of this topic.
-  std::string detail;                     ///< For people: how the bytes come about.
+  std::uint32_t descriptors_per_reader = 0;  ///< Likewise.
+  std::uint32_t threads_per_process = 0;     ///< Of a process with both ends; all topics of a transport share them.
+  std::string detail;                        ///< For people: how the bytes come about.
+};
+
+/// How often the bytes of a message are copied on its way.
+struct CopiesPerDelivery {
+  std::size_t up_to = 0;           ///< Messages of at most so many bytes, that are longer than those of the entry before.
+  std::uint32_t publish_loan = 0;  ///< By publishing a loan.
+  std::uint32_t publish_copy = 0;  ///< By publishing a copy.
+  std::uint32_t take = 0;          ///< By each subscription.
+};
+
+/// Who has the chunks of one size, at one moment: each is counted once.
+struct ChunkUsage {
+  std::uint64_t size = 0;    ///< Bytes of a chunk.
+  std::uint32_t count = 0;   ///< All of them: the sum of the next four.
+  std::uint32_t free = 0;    ///< To be lent.
+  std::uint32_t lent = 0;    ///< To publishers.
+  std::uint32_t held = 0;    ///< By subscriptions that look at them.
+  std::uint32_t unread = 0;  ///< Published, and kept for subscriptions that are behind, or for late joiners.
+  std::uint32_t used = 0;    ///< Those of all that have carried a message: how much of them was ever needed.
+};
+
+/// A topic as it is in a domain.
+struct TopicReport {
+  bool exists = false;                    ///< What carries it is there. The rest is its own, else what was asked for.
+  QoS qos;                                ///< Only what belongs to the topic; the durations are of whoever opens it.
+  std::size_t max_size = 0;               ///< Largest message in bytes.
+  std::vector<CopiesPerDelivery> copies;  ///< By length, up to max_size; empty: the transport does not say.
+  std::vector<ChunkUsage> chunks;         ///< By size; empty: no message travels in a chunk, or nothing is there.
 };
 
 /// What a plugin makes, once per process; its writers and readers are destroyed before it.
@@ -202,11 +236,19 @@ class SLUICE_EXPORT Transport {
   /// Joins the topic to receive what is published from now on. Throws as open_writer.
   [[nodiscard]] virtual std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext& context) = 0;
 
-  /// What the topic of a valid `spec` takes, exactly.
+  /// Looks at the topic without taking part: nobody waits for the reader or knows of it, and it writes nothing, so that
+  /// what it misses it merely counts. The topic need not be there yet. Throws Error when the transport cannot do that.
+  [[nodiscard]] virtual std::unique_ptr<Reader> open_observer(const TopicSpec& spec, const TransportContext& context);
+
+  /// What the topic of a valid `spec` takes, exactly, when nothing of it exists yet.
   [[nodiscard]] virtual Footprint footprint(const TopicSpec& spec) const;
 
   /// Removes what dead processes left in the domain's directory; returns how many files that were.
   virtual std::size_t remove_leftovers(const TransportContext& context);
+
+  /// Looks at the topic of a valid `spec` from outside, as it is now. Disturbs nobody, writes nothing. Throws Error when
+  /// something is there that is no topic of this transport.
+  [[nodiscard]] virtual TopicReport inspect(const TopicSpec& spec, const TransportContext& context) const;
 };
 
 }  // namespace sluice

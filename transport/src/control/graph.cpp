@@ -84,7 +84,7 @@ ProcessInfo read_record(const shm::AttachedSegment& attached) {
     if (!copy_entry(entries[i], copy)) continue;
     if (copy.kind == detail::EntryKind::node) {
       nodes[i] = shm::load_text(copy.description.name);
-    } else {
+    } else if (copy.kind != detail::EntryKind::observer) {  // who merely looks is nobody's peer
       endpoints.emplace_back(copy.description.node_entry, endpoint_info(copy, entries[i].statistics));
     }
   }

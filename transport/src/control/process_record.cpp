@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <sluice/shm/fixed_text.hpp>
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/shm/memory_space.hpp>
 #include <sluice/shm/process_identity.hpp>
 
 namespace sluice::detail {
@@ -166,3 +168,20 @@ bool record_owner_lives(const std::string& path) {
 }
 
 }  // namespace sluice::detail
+
+namespace sluice {
+
+Footprint process_footprint(std::size_t entries) {
+  constexpr std::uint32_t kOfTheRecord = 2;   // to grow it, and to hold its lock
+  constexpr std::uint32_t kOfTheControl = 3;  // what Asio waits with: epoll, eventfd, timerfd
+  const std::size_t steps = (entries + detail::kEntriesPerStep - 1) / detail::kEntriesPerStep;
+  const std::size_t reserved = std::max<std::size_t>(steps, 1) * detail::kEntriesPerStep;
+  const std::size_t bytes = detail::kRecordEntriesOffset + reserved * sizeof(detail::RecordEntry);
+  Footprint footprint;
+  footprint.files = {{"PID-START.process", shm::whole_pages(bytes), kOfTheRecord + kOfTheControl}};
+  footprint.threads_per_process = 1;
+  footprint.detail = "record with room for " + std::to_string(reserved) + " nodes, publishers and subscriptions";
+  return footprint;
+}
+
+}  // namespace sluice

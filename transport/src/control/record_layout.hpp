@@ -51,7 +51,7 @@ struct EndpointStatistics {
 };
 static_assert(sizeof(EndpointStatistics) == 320);
 
-enum class EntryKind : std::uint32_t { free = 0, node = 1, publisher = 2, subscription = 3 };
+enum class EntryKind : std::uint32_t { free = 0, node = 1, publisher = 2, subscription = 3, observer = 4 };
 
 /// Plain fields: copied out unvalidated, then checked by the version.
 struct EntryDescription {

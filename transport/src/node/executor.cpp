@@ -74,6 +74,8 @@ void ExecutorImpl::refresh() {
     }
     timers.insert(timers.end(), node->timers.begin(), node->timers.end());
   }
+  armed.assign(subscriptions.size(), Armed{});
+  due = shm::Deadline::never();
 }
 
 bool ExecutorImpl::run_due_timers() {
@@ -94,13 +96,18 @@ bool ExecutorImpl::run_ready() {
   if (runtime != nullptr) runtime->record().progress();
   bool ran = run_due_timers();
   for (const auto& node_events : events) ran = node_events->deliver() || ran;
-  for (const auto& subscription : subscriptions) {
+  // When one is due all are, or hundreds of topics would end the sleep at a time of their own each.
+  const bool look_at_all = due.passed();
+  if (look_at_all) due = shm::Deadline::never();
+  for (std::size_t i = 0; i < subscriptions.size(); ++i) {
     if (ended()) break;
-    if (subscription->closed()) {
+    if (subscriptions[i]->closed()) {
       changed = true;
       continue;
     }
-    if (subscription->dispatch(kBatch) != 0) ran = true;
+    if (armed[i].sleeps() && !look_at_all) continue;
+    armed[i].end();
+    if (subscriptions[i]->dispatch(kBatch) != 0) ran = true;
   }
   return ran;
 }
@@ -115,14 +122,18 @@ shm::Deadline ExecutorImpl::next_timer() const noexcept {
 
 void ExecutorImpl::sleep(shm::Deadline until) {
   entries.clear();
-  shm::Deadline deadline = earlier(until, next_timer());
-  for (const auto& subscription : subscriptions) {
-    const auto wait = subscription->arm();
-    if (!wait) return;  // a message came
-    if (wait->word != nullptr) entries.push_back({wait->word, wait->expected});
-    deadline = earlier(deadline, shm::Deadline::after(wait->at_most));
+  for (std::size_t i = 0; i < subscriptions.size(); ++i) {
+    if (!armed[i].has_word()) {
+      const auto wait = subscriptions[i]->arm();
+      if (!wait) return;  // a message came
+      armed[i].begin(*wait, !subscriptions[i]->reader().holds_too_many());
+      due = earlier(due, shm::Deadline::after(wait->at_most));
+    }
   }
-  wait_set.wait(entries, deadline);
+  for (Armed& one : armed) {
+    if (one.has_word()) entries.push_back(one.entry());
+  }
+  wait_set.wait(entries, earlier(due, earlier(until, next_timer())));
 }
 
 bool ExecutorImpl::spin_until(shm::Deadline until) {

@@ -103,10 +103,11 @@ std::shared_ptr<detail::PublisherCore> Node::open_publisher(std::string_view top
 }
 
 std::shared_ptr<detail::SubscriptionCore> Node::open_subscription(std::string_view topic, const MessageType& type,
-                                                                  detail::SubscriptionCore::Callback callback) {
+                                                                  detail::SubscriptionCore::Callback callback,
+                                                                  detail::SubscriptionCore::Role role) {
   const bool driven = static_cast<bool>(callback);
   auto core = std::make_shared<detail::SubscriptionCore>(
-      impl_->runtime, context_of(*impl_), resolve(*impl_, topic, type), impl_->record_entry, std::move(callback));
+      impl_->runtime, context_of(*impl_), resolve(*impl_, topic, type), impl_->record_entry, std::move(callback), role);
   if (driven) {
     {
       const std::lock_guard lock(impl_->mutex);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sluice/node.hpp>
@@ -45,6 +46,36 @@ struct NodeImpl {
   void notify();
 };
 
+/// How a subscription sleeps. As long as nobody has rung it is left alone while others have messages, so that one busy
+/// topic among hundreds does not cost a look at each.
+class Armed {
+ public:
+  /// Nobody has rung. Until it is due, what the transport promises to sleepers is promised for this one.
+  [[nodiscard]] bool sleeps() const noexcept {
+    return left_alone_ && word_ != nullptr && word_->load_acquire() == expected_;
+  }
+
+  /// `left_alone` is false where something else than a ring may bring messages: one given back by the program.
+  void begin(const WaitFor& wait, bool left_alone) noexcept {
+    left_alone_ = left_alone;
+    word_ = wait.word;
+    expected_ = wait.expected;
+    kept_ = false;
+  }
+  void end() noexcept { word_ = nullptr; }
+
+  [[nodiscard]] bool has_word() const noexcept { return word_ != nullptr; }
+
+  /// For the wait that is about to begin.
+  [[nodiscard]] shm::WaitSet::Entry entry() noexcept { return {word_, expected_, std::exchange(kept_, true)}; }
+
+ private:
+  const shm::SharedAtomic<std::uint32_t>* word_ = nullptr;
+  std::uint32_t expected_ = 0;
+  bool left_alone_ = false;
+  bool kept_ = false;
+};
+
 struct ExecutorImpl {
   std::mutex mutex;
   std::vector<NodeImpl*> nodes;
@@ -56,6 +87,8 @@ struct ExecutorImpl {
   std::vector<std::shared_ptr<SubscriptionCore>> subscriptions;
   std::vector<std::shared_ptr<TimerState>> timers;
   std::vector<std::shared_ptr<NodeEvents>> events;
+  std::vector<Armed> armed;                    ///< Of each subscription, in the same order.
+  shm::Deadline due = shm::Deadline::never();  ///< When they are looked at even if nobody rang.
   std::vector<shm::WaitSet::Entry> entries;
   Runtime* runtime = nullptr;
   bool handles_signals = false;

@@ -1,5 +1,7 @@
 #include <sluice/publisher.hpp>
 
+#include <algorithm>
+#include <array>
 #include <thread>
 
 #include <sluice/executor.hpp>
@@ -9,6 +11,13 @@
 #include "node/wait_for_peers.hpp"
 
 namespace sluice::detail {
+
+namespace {
+
+/// Messages that are handed to the transport at once: what lies on the stack meanwhile is one kilobyte.
+constexpr std::size_t kSlice = 64;
+
+}  // namespace
 
 PublisherCore::PublisherCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
                              std::size_t node_entry)
@@ -32,7 +41,7 @@ void PublisherCore::check_not_forked() const {
 
 PublishResult PublisherCore::publish(const LoanedBuffer& loan, std::size_t used) {
   check_not_forked();
-  if (loan.data == nullptr) return PublishResult::too_large;
+  if (loan.data == nullptr) return loan.refused == PublishResult::ok ? PublishResult::too_large : loan.refused;
   return account(writer_->publish(loan, used, timestamp()), used);
 }
 
@@ -41,15 +50,62 @@ PublishResult PublisherCore::publish_copy(std::span<const std::byte> payload) {
   return account(writer_->publish_copy(payload, timestamp()), payload.size());
 }
 
+BatchResult PublisherCore::publish_batch(std::span<const std::span<const std::byte>> payloads) {
+  check_not_forked();
+  return send_batch(payloads, timestamp());
+}
+
+BatchResult PublisherCore::publish_batch(std::span<const std::byte> messages, std::size_t each) {
+  check_not_forked();
+  const std::int64_t now = timestamp();
+  std::array<std::span<const std::byte>, kSlice> slice;
+  std::size_t left = each == 0 ? 0 : messages.size() / each;
+  BatchResult batch;
+  while (left > 0 && batch.result == PublishResult::ok) {
+    const std::size_t size = std::min(left, kSlice);
+    for (std::size_t i = 0; i < size; ++i) slice[i] = messages.subspan(i * each, each);
+    const BatchResult part = send_batch(std::span(slice).first(size), now);
+    batch = {batch.sent + part.sent, part.result};
+    messages = messages.subspan(size * each);
+    left -= size;
+  }
+  return batch;
+}
+
+BatchResult PublisherCore::send_batch(std::span<const std::span<const std::byte>> payloads,
+                                      std::int64_t published_ns) noexcept {
+  const std::uint64_t uncertain_before = writer_->stats().uncertain;
+  const BatchResult batch = writer_->publish_batch(payloads, published_ns);
+  std::size_t counted = batch.sent;
+  if (batch.result == PublishResult::uncertain) {
+    // Several at once, where the transport gives a batch its positions together. They count as one does.
+    const std::uint64_t uncertain = writer_->stats().uncertain - uncertain_before;
+    counted += std::clamp<std::uint64_t>(uncertain, 1, payloads.size() - batch.sent);
+  }
+  std::uint64_t bytes = 0;
+  for (const auto payload : payloads.first(counted)) bytes += payload.size();
+  count(counted, bytes);
+  if (batch.result == PublishResult::timeout) account(batch.result, 0);
+  return batch;
+}
+
 PublishResult PublisherCore::account(PublishResult result, std::size_t bytes) noexcept {
-  // Only this thread writes these words, so a load and a store do instead of a locked addition.
   if (result == PublishResult::ok || result == PublishResult::uncertain) {
-    statistics_->messages.store_relaxed(statistics_->messages.load_relaxed() + 1);
-    statistics_->bytes.store_relaxed(statistics_->bytes.load_relaxed() + bytes);
+    count(1, bytes);
   } else if (result == PublishResult::timeout) {
     statistics_->timeouts.store_relaxed(statistics_->timeouts.load_relaxed() + 1);
   }
   return result;
+}
+
+void PublisherCore::count(std::uint64_t messages, std::uint64_t bytes) noexcept {
+  // Only this thread writes these words, so a load and a store do instead of a locked addition.
+  statistics_->messages.store_relaxed(statistics_->messages.load_relaxed() + messages);
+  statistics_->bytes.store_relaxed(statistics_->bytes.load_relaxed() + bytes);
+}
+
+std::string PublisherCore::explain(PublishResult result, std::size_t bytes) const {
+  return "topic '" + spec_.name + "': " + writer_->explain(result, bytes);
 }
 
 bool PublisherCore::wait_for_subscribers(std::uint32_t count, std::chrono::nanoseconds timeout) const {

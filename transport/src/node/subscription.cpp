@@ -2,7 +2,10 @@
 
 #include <sys/eventfd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 #include <sluice/executor.hpp>
 #include <sluice/shm/doorbell.hpp>
@@ -21,16 +24,27 @@ namespace {
 /// Under load one latency in this many is measured; after every pause the first one is.
 constexpr std::uint64_t kLatencySample = 16;
 
+/// Messages that are taken from the transport at once when they are copied: what lies on the stack meanwhile is a few
+/// kilobytes, and publishers are not held up by more than that.
+constexpr std::size_t kSlice = 64;
+
+std::unique_ptr<Reader> open_reader(Transport& transport, const TopicSpec& spec, const TransportContext& context,
+                                    SubscriptionCore::Role role) {
+  if (role == SubscriptionCore::Role::observer) return transport.open_observer(spec, context);
+  return transport.open_reader(spec, context);
+}
+
 }  // namespace
 
 SubscriptionCore::SubscriptionCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
-                                   std::size_t node_entry, Callback callback)
+                                   std::size_t node_entry, Callback callback, Role role)
     : runtime_(std::move(runtime)),
       spec_(std::move(spec)),
       callback_(std::move(callback)),
-      reader_(runtime_->transports().get(spec_.transport).open_reader(spec_, context)),
+      reader_(open_reader(runtime_->transports().get(spec_.transport), spec_, context, role)),
       fork_generation_(shm::fork_generation()),
-      entry_(runtime_->record().add_endpoint(EntryKind::subscription, node_entry, spec_)),
+      entry_(runtime_->record().add_endpoint(role == Role::observer ? EntryKind::observer : EntryKind::subscription,
+                                             node_entry, spec_)),
       statistics_(&runtime_->record().statistics(entry_)) {}
 
 SubscriptionCore::~SubscriptionCore() {
@@ -49,6 +63,7 @@ int SubscriptionCore::pollable_fd() {
     if (watch_ == nullptr) throw Error("topic '" + spec_.name + "': no thread can be started that watches it");
     ready_ = shm::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!ready_.valid()) throw SystemError("topic '" + spec_.name + "': there is no pollable descriptor", errno);
+    interruptible_fd_.store(ready_.get(), std::memory_order_seq_cst);
   }
   return ready_.get();
 }
@@ -86,9 +101,12 @@ std::size_t SubscriptionCore::dispatch(std::size_t most) {
   dispatcher_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   std::size_t count = 0;
   for (; count < most && !closed(); ++count) {
-    const auto message = take();
+    const auto message = take_if_allowed();
     if (!message) break;
     run_callback(*message);
+  }
+  if (const bool full = reader_->holds_too_many(); std::exchange(told_of_holds_, full) != full && full) {
+    runtime_->log().warn("{}", too_many_held());
   }
   if (count == most) publish_statistics();  // otherwise arm() is about to
   dispatcher_.store({}, std::memory_order_relaxed);
@@ -122,7 +140,13 @@ std::optional<WaitFor> SubscriptionCore::arm() noexcept {
   return reader_->arm();
 }
 
-std::optional<TakenMessage> SubscriptionCore::take() {
+std::string SubscriptionCore::too_many_held() const {
+  return "topic '" + spec_.name +
+         "': this subscription holds as many messages as it may (max_views); release some, or "
+         "raise max_views in the topic's YAML";
+}
+
+std::optional<TakenMessage> SubscriptionCore::take_if_allowed() {
   check_not_forked();
   const auto message = reader_->take();
   if (message) {
@@ -133,22 +157,94 @@ std::optional<TakenMessage> SubscriptionCore::take() {
   return message;
 }
 
+std::optional<TakenMessage> SubscriptionCore::take() {
+  const auto message = take_if_allowed();
+  if (!message && reader_->holds_too_many()) throw Error(too_many_held());
+  return message;
+}
+
+std::size_t SubscriptionCore::take_batch(std::span<TakenMessage> out) {
+  check_not_forked();
+  const std::size_t count = reader_->take_batch(out);
+  for (const TakenMessage& message : out.first(count)) account(message);
+  if (count < out.size()) idle_before_ = true;
+  if (count == 0 && !out.empty() && reader_->holds_too_many()) throw Error(too_many_held());
+  return count;
+}
+
 std::optional<TakenMessage> SubscriptionCore::take_for(std::chrono::nanoseconds timeout) {
   const shm::Deadline deadline = shm::Deadline::after(timeout);
-  for (;;) {
+  do {
     if (const auto message = take()) return message;
-    const auto wait = arm();
-    if (deadline.passed() || closed() || signal_received() || shm::sleep_cancelled()) return std::nullopt;
-    if (!wait) continue;
-    const shm::Deadline until = earlier(deadline, shm::Deadline::after(wait->at_most));
-    if (wait->word != nullptr) {
-      sleeps_on_.store(wait->word, std::memory_order_release);
-      shm::futex_wait(*wait->word, wait->expected, until);
-      sleeps_on_.store(nullptr, std::memory_order_release);
-    } else {
-      shm::sleep_for(std::chrono::nanoseconds{until.ns() - shm::monotonic_ns()});
-    }
+  } while (sleep(deadline));
+  return std::nullopt;
+}
+
+std::size_t SubscriptionCore::take_batch_for(std::span<TakenMessage> out, std::chrono::nanoseconds timeout) {
+  const shm::Deadline deadline = shm::Deadline::after(timeout);
+  if (out.empty()) return 0;
+  do {
+    if (const std::size_t count = take_batch(out); count > 0) return count;
+  } while (sleep(deadline));
+  return 0;
+}
+
+/// Until a message may be there. False: it is time to return without one.
+bool SubscriptionCore::sleep(shm::Deadline deadline) {
+  const auto wait = arm();
+  if (deadline.passed() || closed() || signal_received() || shm::sleep_cancelled()) return false;
+  if (!wait) return true;
+  const shm::Deadline until = earlier(deadline, shm::Deadline::after(wait->at_most));
+  if (wait->word != nullptr) {
+    sleeps_on_.store(wait->word, std::memory_order_release);
+    shm::futex_wait(*wait->word, wait->expected, until);
+    sleeps_on_.store(nullptr, std::memory_order_release);
+  } else {
+    shm::sleep_for(std::chrono::nanoseconds{until.ns() - shm::monotonic_ns()});
   }
+  return true;
+}
+
+std::size_t SubscriptionCore::take_copies(std::span<std::byte> out, std::size_t each, std::span<MessageInfo> infos) {
+  std::array<TakenMessage, kSlice> slice;
+  const std::size_t most = out.size() / each;
+  std::size_t count = 0;
+  while (count < most) {
+    const std::size_t wanted = std::min(kSlice, most - count);
+    const std::size_t taken = take_batch(std::span(slice).first(wanted));
+    for (const TakenMessage& message : std::span(slice).first(taken)) {
+      if (!copy_and_release(message, out.subspan(count * each, each))) continue;
+      if (count < infos.size()) infos[count] = message.info;
+      ++count;
+    }
+    if (taken < wanted && !reader_->holds_too_many()) break;
+  }
+  return count;
+}
+
+std::size_t SubscriptionCore::take_copies_for(std::span<std::byte> out, std::size_t each, std::span<MessageInfo> infos,
+                                              std::chrono::nanoseconds timeout) {
+  const shm::Deadline deadline = shm::Deadline::after(timeout);
+  if (out.size() < each) return 0;
+  do {
+    if (const std::size_t count = take_copies(out, each, infos); count > 0) return count;
+  } while (sleep(deadline));
+  return 0;
+}
+
+/// Whether `to` has the message now.
+bool SubscriptionCore::copy_and_release(const TakenMessage& message, std::span<std::byte> to) {
+  const bool fits = message.size == to.size();
+  if (fits) std::memcpy(to.data(), message.data, to.size());
+  const bool valid = reader_->valid(message);  // after the copy: until then it may have been overwritten
+  release(message);
+  if (!valid) {
+    runtime_->log().warn(
+        "subscription to '{}' was evicted while it copied what it had taken: it held publishers up for longer than "
+        "evict_after, and a message is left out",
+        spec_.name);
+  }
+  return fits && valid;
 }
 
 void SubscriptionCore::close() noexcept {
@@ -161,6 +257,7 @@ void SubscriptionCore::interrupt() noexcept {
   closed_.store(true, std::memory_order_release);
   // Whoever else sleeps on the topic looks once more and sleeps on.
   if (const auto* word = sleeps_on_.load(std::memory_order_acquire)) shm::futex_wake_all(*word);
+  if (const int fd = interruptible_fd_.load(std::memory_order_seq_cst); fd >= 0) ::eventfd_write(fd, 1);
 }
 
 bool SubscriptionCore::wait_for_publishers(std::uint32_t count, std::chrono::nanoseconds timeout) const {

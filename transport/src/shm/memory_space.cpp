@@ -1,6 +1,7 @@
 #include <sluice/shm/memory_space.hpp>
 
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
@@ -38,8 +39,8 @@ struct Hierarchy {
   const char* droppable;
 };
 
-std::optional<Hierarchy> find_hierarchy() {
-  std::ifstream groups("/proc/self/cgroup");
+std::optional<Hierarchy> find_hierarchy(const ControlGroupFiles& files) {
+  std::ifstream groups(files.membership);
   std::optional<Hierarchy> found;
   for (std::string line; std::getline(groups, line);) {
     const std::size_t first = line.find(':');
@@ -48,11 +49,14 @@ std::optional<Hierarchy> find_hierarchy() {
     const std::string controllers = line.substr(first + 1, second - first - 1);
     const std::string group = line.substr(second + 1);
     if (controllers == "memory") {
-      return Hierarchy{"/sys/fs/cgroup/memory", group, "memory.limit_in_bytes", "memory.usage_in_bytes",
+      return Hierarchy{files.mount + "/memory", group, "memory.limit_in_bytes", "memory.usage_in_bytes",
                        "total_inactive_file"};
     }
     if (controllers.empty()) {
-      found = Hierarchy{"/sys/fs/cgroup", group, "memory.max", "memory.current", "inactive_file"};
+      // Beside groups of version 1, those of version 2 have a directory of their own.
+      const bool alone = ::access((files.mount + "/cgroup.controllers").c_str(), F_OK) == 0;
+      found =
+          Hierarchy{files.mount + (alone ? "" : "/unified"), group, "memory.max", "memory.current", "inactive_file"};
     }
   }
   return found;
@@ -81,8 +85,13 @@ SpaceLimit file_system_space(int fd, const std::string& path) {
           directory + " (" + std::to_string(std::uint64_t{info.f_blocks} * info.f_frsize) + " bytes in all)"};
 }
 
-std::optional<SpaceLimit> control_group_space() {
-  const auto hierarchy = find_hierarchy();
+std::uint64_t whole_pages(std::uint64_t bytes) noexcept {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
+
+std::optional<SpaceLimit> control_group_space(const ControlGroupFiles& files) {
+  const auto hierarchy = find_hierarchy(files);
   if (!hierarchy) return std::nullopt;
   std::optional<SpaceLimit> tightest;
   for (std::string group = hierarchy->group == "/" ? "" : hierarchy->group;;) {

@@ -1,32 +1,44 @@
 #include <sluice/shm/process_identity.hpp>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <cstring>
 
 namespace sluice::shm {
 
 namespace {
 
-/// The command name in /proc/PID/stat is in parentheses and may itself contain spaces and parentheses; the fields are
-/// counted from behind the last one. Source: proc(5).
-std::uint64_t read_start_time() {
-  std::ifstream file("/proc/self/stat");
-  std::string line;
-  if (!std::getline(file, line)) return 0;
-  const std::size_t end_of_name = line.rfind(')');
-  if (end_of_name == std::string::npos) return 0;
-  std::istringstream fields(line.substr(end_of_name + 1));
-  std::string field;
-  constexpr int kFirstFieldAfterName = 3;
+/// What /proc/PID/stat says of a process.
+struct ProcessStatus {
+  char state = 0;                ///< Field 3; 0: the process is not there, or hidden.
+  std::uint64_t start_time = 0;  ///< Field 22.
+};
+
+/// The command name is in parentheses and may itself contain spaces and parentheses; the fields are counted from behind
+/// the last one. Source: proc(5).
+ProcessStatus read_status(const char* path) noexcept {
+  std::array<char, 1024> text{};
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  const ssize_t length = ::read(fd, text.data(), text.size() - 1);
+  ::close(fd);
+  const char* end_of_name = length > 0 ? std::strrchr(text.data(), ')') : nullptr;
+  if (end_of_name == nullptr || end_of_name[1] == 0) return {};
+  const char* field = end_of_name + 2;
+  ProcessStatus status{*field, 0};
+  constexpr int kState = 3;
   constexpr int kStartTime = 22;
-  for (int number = kFirstFieldAfterName; fields >> field; ++number) {
-    if (number == kStartTime) return std::strtoull(field.c_str(), nullptr, 10);
+  for (int number = kState; number < kStartTime; ++number) {
+    field = std::strchr(field, ' ');
+    if (field == nullptr) return status;
+    ++field;
   }
-  return 0;
+  status.start_time = std::strtoull(field, nullptr, 10);
+  return status;
 }
 
 std::string read_executable() {
@@ -39,6 +51,15 @@ std::string read_executable() {
 
 }  // namespace
 
-ProcessIdentity ProcessIdentity::self() { return {::getpid(), read_start_time(), read_executable()}; }
+ProcessIdentity ProcessIdentity::self() {
+  return {::getpid(), read_status("/proc/self/stat").start_time, read_executable()};
+}
+
+bool process_is_stopped(std::uint32_t pid, std::uint64_t start_time) noexcept {
+  std::array<char, 32> path{};
+  std::snprintf(path.data(), path.size(), "/proc/%u/stat", pid);
+  const ProcessStatus status = read_status(path.data());
+  return (status.state == 'T' || status.state == 't') && status.start_time == start_time && start_time != 0;
+}
 
 }  // namespace sluice::shm

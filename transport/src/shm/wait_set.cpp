@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <condition_variable>
 #include <mutex>
 #include <thread>
 
@@ -57,8 +56,11 @@ bool WaitSet::kernel_has_futex_waitv() noexcept {
   return has;
 }
 
-/// Parks on one further group. The group is handed over under a mutex (the caller is about to sleep anyhow); the
-/// helper works on its own copy, so that nobody has to wait for it to let go.
+/// Parks on one further group, and stays parked from one wait to the next while the group is kept and none of its words
+/// has changed, so that a busy word costs the helpers of the others nothing. A group is handed over under a mutex (the
+/// caller is about to sleep anyhow); the helper works on its own copy, so that nobody has to wait for it to let go.
+///
+/// Who writes: `entries_`, `quit_`, `generation_` the caller, under the mutex; `left_` the helper.
 class WaitSet::Helper {
  public:
   explicit Helper(WaitSet& owner) : owner_(owner), thread_([this] { run(); }) {}
@@ -70,10 +72,22 @@ class WaitSet::Helper {
     thread_.join();
   }
 
-  void start(std::span<const Entry> entries) { hand_over(entries, false); }
-  void stop() { hand_over({}, false); }
+  /// Afterwards the helper is parked on these, or has interrupted the owner, or is about to do either.
+  void watch(std::span<const Entry> entries) {
+    if (!is_parked_on(entries)) hand_over(entries, false);
+  }
 
  private:
+  /// SYNC left→interrupt: the helper says that it has left before it interrupts. Whoever sees it here hands over; who
+  /// does not is interrupted after this, that is in the wait that it is about to begin.
+  [[nodiscard]] bool is_parked_on(std::span<const Entry> entries) const noexcept {
+    const auto same = [](const Entry& now, const Entry& before) {
+      return now.kept && now.word == before.word && now.expected == before.expected;
+    };
+    return left_.load_seq_cst() != generation_.load_relaxed() &&
+           std::equal(entries.begin(), entries.end(), entries_.begin(), entries_.end(), same);
+  }
+
   void hand_over(std::span<const Entry> entries, bool quit) {
     {
       const std::lock_guard lock(mutex_);
@@ -81,7 +95,6 @@ class WaitSet::Helper {
       quit_ = quit;
       generation_.fetch_add_seq_cst(1);
     }
-    changed_.notify_one();
     futex_wake_all(generation_);
   }
 
@@ -90,13 +103,13 @@ class WaitSet::Helper {
     std::uint32_t generation = 0;
     for (;;) {
       {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return quit_ || generation_.load_relaxed() != generation; });
+        const std::lock_guard lock(mutex_);
         if (quit_) return;
         generation = generation_.load_relaxed();
         entries = entries_;
       }
       if (!entries.empty()) park(entries, generation);
+      while (generation_.load_seq_cst() == generation) futex_wait(generation_, generation, Deadline::never());
     }
   }
 
@@ -108,6 +121,7 @@ class WaitSet::Helper {
       const int error = words.wait(Deadline::never());
       if (generation_.load_seq_cst() != generation) return;
       if (error == EINTR) continue;
+      left_.store_seq_cst(generation);
       owner_.interrupt();  // a word changed, or (EFAULT) was unmapped: either way the caller looks again
       return;
     }
@@ -115,10 +129,10 @@ class WaitSet::Helper {
 
   WaitSet& owner_;
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::vector<Entry> entries_;
   bool quit_ = false;
-  SharedAtomic<std::uint32_t> generation_{};
+  SharedAtomic<std::uint32_t> generation_{};  ///< Of hand-overs; also what the helper sleeps on when it has no group.
+  SharedAtomic<std::uint32_t> left_{};        ///< The generation that the helper left because a word changed.
   std::thread thread_;
 };
 
@@ -132,7 +146,6 @@ void WaitSet::interrupt() noexcept {
 }
 
 WaitResult WaitSet::wait(std::span<const Entry> entries, Deadline deadline) {
-  if (interrupted_.exchange_seq_cst(0) != 0) return WaitResult::rung;
   const WaitResult result =
       method_ == Method::futex_waitv ? wait_with_kernel(entries, deadline) : wait_by_polling(entries, deadline);
   interrupted_.store_seq_cst(0);
@@ -144,20 +157,20 @@ WaitResult WaitSet::wait_with_kernel(std::span<const Entry> entries, Deadline de
   std::size_t group = 0;
   for (std::size_t from = own.size(); from < entries.size(); from += kGroup, ++group) {
     if (group == helpers_.size()) helpers_.push_back(std::make_unique<Helper>(*this));
-    helpers_[group]->start(entries.subspan(from, std::min(kGroup, entries.size() - from)));
+    helpers_[group]->watch(entries.subspan(from, std::min(kGroup, entries.size() - from)));
   }
+  for (; group < helpers_.size(); ++group) helpers_[group]->watch({});
 
   FutexVector words;
-  words.add(interrupted_, 0);
+  words.add(interrupted_, 0);  // an interrupt that came before ends the call at once, but the helpers know their groups
   for (const Entry& entry : own) words.add(*entry.word, entry.expected);
   const int error = words.wait(deadline);
-
-  for (std::size_t i = 0; i < group; ++i) helpers_[i]->stop();
   return error == ETIMEDOUT ? WaitResult::timeout : WaitResult::rung;
 }
 
 WaitResult WaitSet::wait_by_polling(std::span<const Entry> entries, Deadline deadline) {
   for (;;) {
+    if (interrupted_.load_seq_cst() != 0) return WaitResult::rung;
     for (const Entry& entry : entries) {
       if (entry.word->load_acquire() != entry.expected) return WaitResult::rung;
     }

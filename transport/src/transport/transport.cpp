@@ -28,8 +28,7 @@ std::string Writer::explain(PublishResult result, std::size_t bytes) const {
       return "a message of " + std::to_string(bytes) + " bytes is not a whole number of elements; nothing was sent";
     case PublishResult::uncertain:
       return "this process was stopped in the middle of publishing: subscriptions may or may not have the message";
-    case PublishResult::out_of_chunks:
-      return "every loan that this publisher may hold is out; publish or drop one";
+    case PublishResult::out_of_chunks: return "every loan that this publisher may hold is out; publish or drop one";
     case PublishResult::own_subscription_full:
       return "it is full for a subscription that this very thread takes from: waiting would wait for itself; take "
              "first, or raise depth";
@@ -63,8 +62,17 @@ std::vector<std::string> trait_names(const TransportTraits& traits) {
   return names;
 }
 
+std::unique_ptr<Reader> Transport::open_observer(const TopicSpec& spec, const TransportContext& /*context*/) {
+  throw ConfigError(spec.origin("transport"), "topic '" + spec.name + "': transport '" + spec.transport +
+                                                  "' cannot be observed without taking part; subscribe instead");
+}
+
 Footprint Transport::footprint(const TopicSpec& /*spec*/) const { return {}; }
 
 std::size_t Transport::remove_leftovers(const TransportContext& /*context*/) { return 0; }
+
+TopicReport Transport::inspect(const TopicSpec& spec, const TransportContext& /*context*/) const {
+  return {.exists = false, .qos = spec.qos, .max_size = spec.max_size, .copies = {}, .chunks = {}};
+}
 
 }  // namespace sluice

@@ -23,4 +23,8 @@ struct SLUICE_EXPORT ProcessIdentity {
   [[nodiscard]] std::string text() const { return executable + " (pid " + std::to_string(pid) + ")"; }
 };
 
+/// Whether the process that had this pid when it started at `start_time` stands still: stopped by a signal or by a
+/// debugger. False when it cannot be told: gone, hidden, or of another PID namespace. Reads /proc; does not allocate.
+[[nodiscard]] SLUICE_EXPORT bool process_is_stopped(std::uint32_t pid, std::uint64_t start_time) noexcept;
+
 }  // namespace sluice::shm

@@ -15,7 +15,8 @@ namespace sluice::shm {
 /// Waits on many futex words at once, for an executor with many topics.
 ///
 /// One futex_waitv call takes 128 words: 127 of the caller's and our own interrupt word. Each further group of 127 gets
-/// a helper thread, made when first needed, that parks on its group and interrupts the caller. Where the kernel has no
+/// a helper thread, made when first needed, that parks on its group and interrupts the caller; it stays parked from one
+/// wait to the next as long as all of its group are `kept`. Where the kernel has no
 /// futex_waitv (before 5.16, or forbidden by a sandbox), the words are polled every millisecond.
 ///
 /// Thread safety: one thread waits at a time; `interrupt` may be called by any thread and from a signal handler.
@@ -27,6 +28,10 @@ class SLUICE_EXPORT WaitSet {
   struct Entry {
     const SharedAtomic<std::uint32_t>* word;  ///< Must stay mapped until the next call of wait, or until destruction.
     std::uint32_t expected;                   ///< Waits while the word has this value.
+
+    /// The last wait had this entry too, and its mapping has not been replaced since: whoever still sleeps on it need
+    /// not be told anew. An address alone does not say that, for another topic's file may be mapped there by now.
+    bool kept = false;
   };
 
   /// How it waits: in one system call, or by looking every millisecond.

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+namespace sluice::slick {
+
+/// Which thread takes from a subscription of this process, so that a publisher that finds the topic full for it knows
+/// when it would wait for itself. One for each reader entry in use here.
+class OwnReader {
+ public:
+  /// `topic`: the inode of the topic's file; `entry`: the reader entry in it.
+  OwnReader(std::uint64_t topic, std::uint32_t entry);
+  ~OwnReader();
+  OwnReader(const OwnReader&) = delete;
+  OwnReader& operator=(const OwnReader&) = delete;
+
+  /// The calling thread takes, or is about to sleep until it can.
+  void taken_from_here() noexcept { taker_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
+
+  /// Whether the calling thread is the one that took last.
+  [[nodiscard]] bool is_taken_from_here() const noexcept {
+    return taker_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
+
+  /// As above for the subscription with this entry; false when it is another process's. Any thread.
+  [[nodiscard]] static bool is_own(std::uint64_t topic, std::uint32_t entry) noexcept;
+
+ private:
+  std::uint64_t topic_;
+  std::uint32_t entry_;
+  std::atomic<std::thread::id> taker_;  ///< Nobody until the first take.
+};
+
+}  // namespace sluice::slick
