@@ -48,7 +48,7 @@ LARGE = [
     ("pool", "-DDEATHS=0 -DWRITERS=2"),
     ("wake", "-DEND=5 -DREADERS=1"),
     ("group_scan", ""),
-    ("group_claims", "-DDEATHS=2 -DEVICTIONS=1"),
+    ("group_claims", "-DEVICTIONS=1"),
 ]
 
 # (model, the guard, what it protects, macros with which its absence shows).

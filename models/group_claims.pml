@@ -34,7 +34,9 @@
 byte next = 0;
 byte cursor = 0;
 byte claims[N];
-bit locked[3];
+byte locked[3];        /* 0: free; by the entry's owner, or by who reclaims it */
+#define OWNER 1
+#define RECLAIMER 2
 bit evicted[3];
 
 /* For assertions and deaths only. */
@@ -105,7 +107,7 @@ inline advance() {
 proctype Member(byte me, mine) {
   byte p, w, k;
   {
-    atomic { !locked[me] -> locked[me] = true; evicted[me] = false };
+    atomic { !locked[me] -> locked[me] = OWNER; evicted[me] = false };
 #ifndef BREAK_ORPHAN_OWN
     orphan(me);
 #endif
@@ -123,7 +125,7 @@ again:
        goto view
 #else
     :: atomic { cursor < END && DESERTED(cursor) -> p = MEMBER(WORD(cursor)) };
-       atomic { if :: !locked[p] -> locked[p] = true :: else -> goto again fi };
+       atomic { if :: !locked[p] -> locked[p] = RECLAIMER :: else -> goto again fi };
        orphan(p);
        locked[p] = false
 #endif
@@ -171,19 +173,22 @@ finish:
 
 proctype Killer() {
   byte n = 0, k;
+  bit held;
   do
   :: n < DEATHS ->
      atomic {
        n++;
+       held = false;
        if
-       :: life[0] < 250 -> life[0]++; locked[0] = false; run Member(0, life[0])
-       :: life[0] < 250 -> life[0] = 254; locked[0] = false
+       :: life[0] < 250 -> held = (locked[0] == OWNER); life[0]++; run Member(0, life[0])
+       :: life[0] < 250 -> held = (locked[0] == OWNER); life[0] = 254
        :: skip
        fi;
+       locked[0] = (held -> 0 : locked[0]);
        k = cursor;
        do
        :: k < END && k < cursor + N ->
-          excused[k] = (IS_CLAIMED(WORD(k)) && OF_LAP(WORD(k), k) && MEMBER(WORD(k)) == 0 && !locked[0] ->
+          excused[k] = (IS_CLAIMED(WORD(k)) && OF_LAP(WORD(k), k) && MEMBER(WORD(k)) == 0 && held ->
                         excused[k] + 1 : excused[k]);
           k++
        :: else -> k = 0; break

@@ -61,7 +61,10 @@ byte state[READERS];
 byte cursor[READERS];
 byte hold[READERS];      /* 1 + chunk */
 byte hold_buffered[READERS];  /* stored, not yet visible */
-bit locked[WRITERS + READERS];
+byte locked[WRITERS + READERS];  /* 0: free; by the entry's owner, or by who reclaims it */
+#define OWNER 1
+#define RECLAIMER 2
+#define DIES(x) locked[x] = (locked[x] == OWNER -> 0 : locked[x])
 
 /* For assertions and deaths only. */
 byte life[WRITERS + READERS];
@@ -87,7 +90,7 @@ inline reclaim_dead() {
   do
   :: e < WRITERS ->
      if
-     :: atomic { !locked[e] -> locked[e] = true };
+     :: atomic { !locked[e] -> locked[e] = RECLAIMER };
 #ifndef BREAK_RECLAIM_LOANS
         give_back_loans(e);
 #endif
@@ -101,7 +104,7 @@ inline reclaim_dead() {
   do
   :: e < READERS ->
      if
-     :: atomic { !locked[OF_READER(e)] -> locked[OF_READER(e)] = true };
+     :: atomic { !locked[OF_READER(e)] -> locked[OF_READER(e)] = RECLAIMER };
 #ifndef BREAK_RECLAIM_HOLDS
         hold[e] = 0;
 #endif
@@ -182,7 +185,7 @@ inline take_ownership() {
 proctype Writer(byte me, mine) {
   byte p, k, e, v, passed, behind = 0, held, chunk, loan;
   {
-    atomic { !locked[me] -> locked[me] = true };
+    atomic { !locked[me] -> locked[me] = OWNER };
     give_back_loans(me);
 again:
     atomic { p = 0; loan = 0; chunk = 0; passed = 0; behind = 0; held = 0 };
@@ -255,7 +258,7 @@ end:
 proctype Reader(byte me, mine) {
   byte c, chunk;
   {
-    atomic { !locked[OF_READER(me)] -> locked[OF_READER(me)] = true };
+    atomic { !locked[OF_READER(me)] -> locked[OF_READER(me)] = OWNER };
     hold[me] = 0;
 join:
     atomic { c = reserved; cursor[me] = BELOW(c, HISTORY) };
@@ -328,12 +331,12 @@ proctype Killer() {
      atomic {
        n++;
        if
-       :: life[0] < 255 -> life[0]++; locked[0] = false; run Writer(0, life[0])
-       :: life[OF_READER(0)] < 255 -> life[OF_READER(0)]++; viewing[0] = 0; locked[OF_READER(0)] = false;
+       :: life[0] < 255 -> life[0]++; DIES(0); run Writer(0, life[0])
+       :: life[OF_READER(0)] < 255 -> life[OF_READER(0)]++; viewing[0] = 0; DIES(OF_READER(0));
           if :: hold_buffered[0] > 0 -> hold[0] = hold_buffered[0]; hold_buffered[0] = 0 :: else fi;
           run Reader(0, life[OF_READER(0)])
-       :: life[0] < 255 -> life[0] = 254; locked[0] = false; gone++
-       :: life[OF_READER(0)] < 255 -> life[OF_READER(0)] = 254; viewing[0] = 0; locked[OF_READER(0)] = false; gone++;
+       :: life[0] < 255 -> life[0] = 254; DIES(0); gone++
+       :: life[OF_READER(0)] < 255 -> life[OF_READER(0)] = 254; viewing[0] = 0; DIES(OF_READER(0)); gone++;
           if :: hold_buffered[0] > 0 -> hold[0] = hold_buffered[0]; hold_buffered[0] = 0 :: else fi
        :: skip
        fi

@@ -35,10 +35,10 @@ bool BackPressure::deal_with_slowest() noexcept {
   return evicted;
 }
 
-bool BackPressure::slowest_is_own() const noexcept {
+bool BackPressure::slowest_is_own() noexcept {
   const Consumer slowest = slowest_consumer(file_);
-  return slowest.found() && !slowest.is_group && slowest.cursor < reserved_() &&
-         OwnReader::is_own(file_.inode(), slowest.entry);
+  if (!slowest.found() || slowest.cursor >= reserved_()) return false;
+  return slowest.is_group ? TopicGroup(file_, slowest.entry).is_own() : OwnReader::is_own(file_.inode(), slowest.entry);
 }
 
 }  // namespace sluice::slick

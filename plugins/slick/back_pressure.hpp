@@ -58,11 +58,11 @@ class BackPressure {
   static constexpr std::chrono::milliseconds kLongestSleep{20};  // a dead reader wakes nobody: look this often
   static constexpr int kSpinsBeforeSleep = 200;
 
-  /// Takes the place from the reader that holds us up if it is dead or stopped; whether it did.
+  /// Takes the place from the reader or the group that holds us up if it is dead or stopped; whether it did.
   bool deal_with_slowest() noexcept;
 
   /// Whether the reader that holds us up is taken from by the calling thread.
-  [[nodiscard]] bool slowest_is_own() const noexcept;
+  [[nodiscard]] bool slowest_is_own() noexcept;
 
   TopicFile& file_;
   std::chrono::nanoseconds evict_after_;

@@ -5,6 +5,8 @@
 #include <sluice/shm/fixed_text.hpp>
 #include <sluice/shm/kill_point.hpp>
 
+#include "slick/own_readers.hpp"
+
 namespace sluice::slick {
 
 namespace {
@@ -70,6 +72,18 @@ bool TopicGroup::evict_laggards() noexcept {
   bool changed = false;
   for_each_member(*file_, index_, [&](std::uint32_t member) { changed = evict(*file_, member) || changed; });
   return changed;
+}
+
+bool TopicGroup::is_own() const noexcept {
+  const std::uint64_t position = entry().cursor.load_acquire();
+  const std::uint64_t word = claim(position).load_acquire();
+  if (claim_is_of(word, position) && claim_state(word) == ClaimState::claimed) {
+    return OwnReader::is_own(file_->inode(), static_cast<std::uint32_t>(claim_member(word)));
+  }
+  bool own = true;
+  for_each_member(*file_, index_,
+                  [&](std::uint32_t member) { own = OwnReader::is_own(file_->inode(), member) && own; });
+  return own;
 }
 
 bool TopicGroup::end_if_deserted() noexcept {

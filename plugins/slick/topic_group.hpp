@@ -36,6 +36,9 @@ class TopicGroup {
   /// Whether something changed.
   bool evict_laggards() noexcept;
 
+  /// Whether the calling thread is the one that all members who could move the group's cursor are taken from.
+  [[nodiscard]] bool is_own() const noexcept;
+
   /// Ends the group if no living member is in it; whether it did. With kGroupsByte held by nobody else.
   bool end_if_deserted() noexcept;
 

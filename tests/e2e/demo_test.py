@@ -7,6 +7,7 @@ condition, with a watchdog.
 """
 
 import faulthandler
+import json
 import os
 import pathlib
 import pty
@@ -151,6 +152,25 @@ class LaunchedDemo(DemoTest):
         self.assertRegex(demo.output, r"\[host_monitor-4\] cpu +\d+% of \d+|\[host_monitor-4\] no telemetry yet")
         for line in re.findall(r"^\[dashboard-5\].*", demo.output, re.M):
             self.assertLessEqual(len(line), 80, line)
+        self.assert_nothing_left()
+
+    def test_file_data_travels_by_reference(self):
+        """Messages longer than inline_limit lie in chunks, of which nobody makes a copy."""
+        demo = self.launch(*STEADY)
+        demo.wait_for("streaming")
+
+        def topic():  # needs no configuration: the topic's file says what it is
+            info = subprocess.run([SLUICE, "topic", "info", "/file/data", "--json"], capture_output=True, text=True,
+                                  env={**os.environ, "SLUICE_RUNTIME_DIR": self.runtime_dir}, timeout=PATIENCE,
+                                  check=True)
+            return json.loads(info.stdout)
+
+        wait_until(lambda: topic()["chunks"][0]["used"] > 0, lambda: f"a message in a chunk: {topic()}")
+        cells, chunks = topic()["copies_per_delivery"]
+        self.assertEqual((cells["up_to"], chunks["up_to"]), (2 << 10, 64 << 10))
+        self.assertEqual((chunks["publish_loan"], chunks["take"]), (0, 0))
+        demo.process.send_signal(signal.SIGINT)
+        self.assertEqual(demo.end(), 128 + signal.SIGINT, demo.output)
         self.assert_nothing_left()
 
     def test_keeps_to_the_rate(self):

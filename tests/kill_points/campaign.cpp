@@ -89,6 +89,10 @@ void Campaign::add_eshm_aims() {
   }
 }
 
+bool Campaign::is_chosen(const Aim& aim) const {
+  return aim.point.starts_with(options_.only) && aim.scenario.find(options_.scenario) != std::string::npos;
+}
+
 void Campaign::fail(const std::string& what) {
   ++failures_;
   std::printf("FAILED: %s\n", what.c_str());
@@ -127,7 +131,7 @@ void Campaign::run_product(Aim& aim) {
 int Campaign::run() {
   require_aims_for_all_points();
   for (Aim& aim : aims_) {
-    if (!aim.point.starts_with(options_.only)) continue;
+    if (!is_chosen(aim)) continue;
     options_.rounds == 0 ? run_sample(aim) : run_product(aim);
   }
   if (options_.only.empty() && failures_ == 0) judge();
@@ -156,6 +160,7 @@ void Campaign::require_aims_for_all_points() {
 
 void Campaign::judge() {
   for (const Aim& aim : aims_) {
+    if (!is_chosen(aim)) continue;
     std::uint32_t stops = 0;
     for (const auto& [fate, times] : aim.reached) stops += fate == Fate::kill ? 0 : times;
     const auto killed = aim.reached.find(Fate::kill);
@@ -168,7 +173,7 @@ void Campaign::judge() {
 void Campaign::print_table() {
   std::set<std::string> points;
   for (const Aim& aim : aims_) {
-    if (aim.point.starts_with(options_.only)) points.insert(aim.point);
+    if (is_chosen(aim)) points.insert(aim.point);
   }
   std::printf("%-32s %10s %8s %8s\n", "point", "hits", "killed", "stopped");
   for (const std::string& point : points) {

@@ -16,7 +16,8 @@ namespace sluice::kill_points {
 
 struct Options {
   std::string world;  ///< As kill_campaign names it.
-  std::string only;   ///< Points whose name begins so; empty: all.
+  std::string only;      ///< Points whose name begins so; empty: all.
+  std::string scenario;  ///< Scenarios whose name contains this; empty: all.
   std::uint64_t seed = 1;
   std::uint32_t rounds = 0;  ///< 0: a sample, one death and one stop for each aim. n: n times the full product.
 };
@@ -42,6 +43,7 @@ class Campaign {
   void add_topic_aims(World world);
   void add_control_aims();
   void add_eshm_aims();
+  [[nodiscard]] bool is_chosen(const Aim& aim) const;
   void run_sample(Aim& aim);
   void run_product(Aim& aim);
   void run_case(Aim& aim, std::uint64_t hit, Fate fate);

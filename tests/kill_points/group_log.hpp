@@ -14,6 +14,7 @@ inline constexpr const char* kGroupName = "kill_points";
 
 /// A member's own log, stored so that it is right when its process is killed.
 struct MemberLog {
+  stress::Word opened;
   stress::Word acknowledged;
   stress::Word releasing;  ///< The message that it is giving back: writer << 32 | sequence, plus 1; 0: none.
   stress::Word torn;

@@ -9,7 +9,7 @@
 namespace {
 
 constexpr const char* kUsage =
-    "kill_campaign WORLD [--seed N] [--rounds N] [--only PREFIX]\n"
+    "kill_campaign WORLD [--seed N] [--rounds N] [--only PREFIX] [--scenario TEXT]\n"
     "    WORLD: reliable, best_effort, raw, raw_reliable, control, eshm\n"
     "kill_campaign --list    the points in the sources\n";
 
@@ -26,6 +26,8 @@ sluice::kill_points::Options parse(int argc, char** argv) {
       options.rounds = static_cast<std::uint32_t>(std::stoul(value));
     } else if (key == "--only") {
       options.only = value;
+    } else if (key == "--scenario") {
+      options.scenario = value;
     } else {
       throw std::invalid_argument("unknown: " + key);
     }

@@ -127,7 +127,9 @@ class Member {
       : group_(group),
         log_(group.members[index]),
         reader_(transport().open_reader(place.spec, place.context())),
-        file_(slick::TopicFile::open(place.spec, slick::parse_topic_options(place.spec), place.context())) {}
+        file_(slick::TopicFile::open(place.spec, slick::parse_topic_options(place.spec), place.context())) {
+    log_.opened.store_release(1);
+  }
 
   /// Whether there was a message.
   bool take_one() {

@@ -6,6 +6,8 @@
 #include <sluice/plugin.hpp>
 #include <sluice/transport.hpp>
 
+#include "kill_points/players.hpp"
+
 extern "C" const sluice::PluginDescriptor sluice_plugin_descriptor;
 
 namespace sluice::kill_points {
@@ -29,13 +31,29 @@ int come_and_go(const stress::Place& place, Visit visit) {
 
 }  // namespace
 
-int play(Role role, const stress::Place& place, Indices& indices) {
+int write_untouched(const stress::Place& place, const Scenario& scenario) {
+  if (scenario.payload != Payload::cells) return publish_messages(place, 0, UINT64_MAX, false);
+  return stress::write_messages(place, 0, UINT64_MAX);
+}
+
+int play(Role role, const stress::Place& place, Indices& indices, GroupLog& group, const Scenario& scenario) {
+  const auto publish = [&](std::uint64_t messages) {
+    const std::uint32_t index = take_index(indices.writers);
+    const bool ours = scenario.batches || scenario.payload != Payload::cells;
+    return ours ? publish_messages(place, index, messages, scenario.batches)
+                : stress::write_messages(place, index, messages);
+  };
+  const auto read_in_group = [&](std::uint64_t messages) {
+    return read_as_member(place, group, take_index(group.count), messages);
+  };
   constexpr std::uint64_t for_ever = std::numeric_limits<std::uint64_t>::max();
   switch (role) {
-    case Role::publisher: return write_messages(place, take_index(indices.writers), for_ever);
+    case Role::publisher: return publish(for_ever);
+    case Role::member: return read_in_group(for_ever);
+    case Role::members: return come_and_go(place, [&] { return read_in_group(kMessagesPerVisit); });
     case Role::subscriber: return read_messages(place, take_index(indices.readers), for_ever);
     case Role::publishers:
-      return come_and_go(place, [&] { return write_messages(place, take_index(indices.writers), kMessagesPerVisit); });
+      return come_and_go(place, [&] { return publish(kMessagesPerVisit); });
     case Role::subscribers:
       return come_and_go(place, [&] { return read_messages(place, take_index(indices.readers), kMessagesPerVisit); });
     case Role::sweeper: {

@@ -9,6 +9,7 @@
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
+#include "kill_points/players.hpp"
 #include "stress/stress_books.hpp"
 
 namespace sluice::kill_points {
@@ -34,6 +35,21 @@ std::uint32_t pause_us(const Scenario& scenario, World world) {
   return scenario.role == Role::subscriber ? 1000 : 300;
 }
 
+constexpr std::uint32_t kInlineLimit = 200;
+
+void set_payload(TopicSpec& spec, const Scenario& scenario) {
+  if (scenario.history != 0) {
+    spec.qos.durability = Durability::transient_local;
+    spec.qos.history = scenario.history;
+  }
+  if (scenario.payload == Payload::cells) return;
+  // Six or nine may be unread, each reader holds one, each publisher fills one; what follows is lost for good soon.
+  const std::uint32_t count = scenario.payload == Payload::few_chunks ? 9 : 16 + scenario.history;
+  spec.options["inline_limit"] = {std::to_string(kInlineLimit) + "B", {}};
+  spec.options["chunks"] = {std::to_string(count) + " x 512B", {}};
+  spec.options["max_loans"] = {std::to_string(count), {}};
+}
+
 stress::Options options_for(const Scenario& scenario, World world, std::uint64_t seed) {
   stress::Options options;
   options.mode = "kill_points";
@@ -46,14 +62,17 @@ stress::Options options_for(const Scenario& scenario, World world, std::uint64_t
   return options;
 }
 
-TopicSpec spec_for(World world, const stress::Options& options) {
+TopicSpec spec_for(const Scenario& scenario, World world, const stress::Options& options) {
   TopicSpec spec = stress::make_spec(options);
   if (is_raw(world)) spec.options["segment"] = {"sluice-test-" + std::to_string(::getpid()), {}};
   spec.options["hole_timeout"] = {"5ms", {}};
   spec.options["stall_timeout"] = {"150ms", {}};
   spec.options["evict_after"] = {"600ms", {}};
+  set_payload(spec, scenario);
   return spec;
 }
+
+bool is_member(Role role) { return role == Role::member || role == Role::members; }
 
 bool is_publisher(Role role) { return role == Role::publisher || role == Role::publishers; }
 
@@ -81,11 +100,13 @@ TopicCase::TopicCase(const Scenario& scenario, const Target& target, std::uint64
       world_(world),
       plan_(scenario.before + target.point + ":" + std::to_string(hit) + (fate == Fate::kill ? ":kill" : ":stop")),
       options_(options_for(scenario, world, seed)),
-      place_{options_, stress::Shared::create(), directory_.path(), spec_for(world, options_)},
+      place_{options_, stress::Shared::create(), directory_.path(), spec_for(scenario, world, options_)},
       indices_(shared_memory<Indices>()),
+      group_(shared_memory<GroupLog>()),
       steps_before_(static_cast<std::uint32_t>(std::count(scenario.before.begin(), scenario.before.end(), ','))) {
   indices_.writers.store_release(1);
   indices_.readers.store_release(1);
+  group_.count.store_release(1);
   place_.shared.go.store_release(1);
 }
 
@@ -94,6 +115,7 @@ TopicCase::~TopicCase() {
   if (is_raw(world_)) ::unlink(segment_path().c_str());
   ::munmap(&place_.shared, sizeof(stress::Shared));
   ::munmap(&indices_, sizeof(Indices));
+  ::munmap(&group_, sizeof(GroupLog));
 }
 
 std::string TopicCase::segment_path() const { return "/dev/shm/" + place_.spec.options.at("segment").value; }
@@ -109,7 +131,8 @@ TopicCase::Member& TopicCase::start(bool reads, const std::string& plan, const T
                                     [&] {
                                       stress::Place place = place_;
                                       place.spec = spec;
-                                      return play(role, place, indices_);
+                                      if (is_member(role)) place.spec.options["group"] = {kGroupName, {}};
+                                      return play(role, place, indices_, group_, scenario_);
                                     }),
                       reads, plan.find("kill") != std::string::npos});
   return members_.back();
@@ -120,8 +143,22 @@ void TopicCase::start_survivors() {
   // The subscriber comes first, so that every message concerns it.
   require(eventually([&] { return value(place_.shared.readers[0].opened) != 0; }, kWatchdog),
           "the untouched subscriber cannot open the topic");
-  members_.push_back({start_process("", [&] { return write_messages(place_, 0, UINT64_MAX); }), false});
+  if (scenario_.group && !scenario_.only_member) start_untouched_member();
+  members_.push_back({start_process("", [&] { return write_untouched(place_, scenario_); }), false});
   require_progress("at the start");
+}
+
+/// Before the first message, like the untouched subscriber.
+void TopicCase::start_untouched_member() {
+  members_.push_back({start_process("",
+                                    [&] {
+                                      stress::Place place = place_;
+                                      place.spec.options["group"] = {kGroupName, {}};
+                                      return read_as_member(place, group_, 0, UINT64_MAX);
+                                    }),
+                      true});
+  require(eventually([&] { return value(group_.members[0].opened) != 0; }, kWatchdog),
+          "the untouched member cannot join its group");
 }
 
 /// A segment as 1.2.x and Python make it: complete, and in no known state.
@@ -145,9 +182,11 @@ void TopicCase::start_victim() {
   // So that it is this one who repairs and evicts, and not one of the untouched two.
   if (scenario_.provocation == Provocation::publisher_dies) spec.options["hole_timeout"] = {"200us", {}};
   if (scenario_.provocation == Provocation::publisher_stops_copying) spec.options["stall_timeout"] = {"50ms", {}};
-  if (scenario_.provocation == Provocation::subscriber_stops) spec.options["evict_after"] = {"200ms", {}};
-  if (scenario_.provocation == Provocation::subscriber_stops) spec.options["stall_timeout"] = {"150ms", {}};
-  const bool reads = scenario_.role == Role::subscriber || scenario_.role == Role::subscribers;
+  if (scenario_.provocation == Provocation::publisher_stops_copying) spec.options["hole_timeout"] = {"200us", {}};
+  const bool evicts =
+      scenario_.provocation == Provocation::subscriber_stops || scenario_.provocation == Provocation::member_stops;
+  if (evicts) spec.options["evict_after"] = {"200ms", {}};
+  const bool reads = !is_publisher(scenario_.role) && scenario_.role != Role::sweeper;
   victim_ = &start(reads, plan_, spec, scenario_.role);
 }
 
@@ -192,6 +231,18 @@ TopicCase::Member* TopicCase::provoke() {
     case Provocation::subscriber_stops:
       provoker = &start(true, "slick.join.joined:1:stop", place_.spec, Role::subscriber);
       break;
+    case Provocation::holder_dies:
+      provoker = &start(true, "slick.hold.passed:1:kill", place_.spec, Role::subscriber);
+      break;
+    case Provocation::loaner_dies:
+      provoker = &start(false, "slick.chunk.filled:3:kill", place_.spec, Role::publisher);
+      break;
+    case Provocation::member_dies:
+      provoker = &start(true, "slick.group.claimed:1:kill", place_.spec, Role::member);
+      break;
+    case Provocation::member_stops:
+      provoker = &start(true, "slick.group.claimed:1:stop", place_.spec, Role::member);
+      break;
   }
   const auto there = [&] {
     const bool stopped = provoker->child.stopped();
@@ -222,6 +273,10 @@ bool TopicCase::await_fate() {
 
 void TopicCase::require_progress(const std::string& when) {
   require(stress::survivors_get_on(place_), "the untouched two do not get on " + when);
+  if (!scenario_.group || scenario_.only_member || failed_) return;
+  const stress::Word& acknowledged = group_.members[0].acknowledged;
+  const std::uint64_t before = value(acknowledged);
+  require(eventually([&] { return value(acknowledged) > before; }), "the untouched member does not get on " + when);
 }
 
 /// The sum of what all publishers have begun and done.
@@ -336,8 +391,14 @@ Outcome TopicCase::run() {
   const bool reached = await_fate();
   if (reached && !failed_) live_on();
   if (!reached && scenario_.alone && !failed_) start_survivors();
+  if (scenario_.payload != Payload::cells) {
+    keeper_.emplace(slick::TopicFile::open(place_.spec, slick::parse_topic_options(place_.spec), place_.context()));
+  }
   require(all_end(), "a process does not end");
   if (!failed_) check_books();
+  if (!failed_ && scenario_.group) check_group();
+  if (!failed_ && keeper_) check_pool();
+  keeper_.reset();
   if (!failed_) check_heir();
   return failed_ ? Outcome::failed : reached ? Outcome::reached : Outcome::not_reached;
 }

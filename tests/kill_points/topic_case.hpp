@@ -6,11 +6,14 @@
 #include <cstdint>
 #include <deque>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "kill_points/group_log.hpp"
 #include "kill_points/roles.hpp"
 #include "kill_points/scenarios.hpp"
+#include "slick/topic_file.hpp"
 #include "stress/stress_process.hpp"
 
 namespace sluice::kill_points {
@@ -27,7 +30,7 @@ template <typename T>
 T& shared_memory() {
   void* memory = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::runtime_error("mmap failed");
-  return *::new (memory) T{};
+  return *::new (memory) T;  // which the kernel filled
 }
 
 /// One topic, an untouched publisher and subscriber, and a victim that dies or stops at one point.
@@ -55,6 +58,7 @@ class TopicCase {
 
   Member& start(bool reads, const std::string& plan, const TopicSpec& spec, Role role);
   void start_survivors();
+  void start_untouched_member();
   [[nodiscard]] std::string segment_path() const;
   void leave_something();
   void leave_unversioned_segment();
@@ -75,6 +79,9 @@ class TopicCase {
   [[nodiscard]] bool all_end();
   [[nodiscard]] bool wait_for(bool readers);
   void check_books();
+  void check_group();
+  void check_group_messages(std::uint32_t members, bool somebody_died);
+  void check_pool();
   void check_heir();
 
   const Scenario& scenario_;
@@ -86,6 +93,8 @@ class TopicCase {
   test::TemporaryDirectory directory_;
   stress::Place place_;
   Indices& indices_;
+  GroupLog& group_;
+  std::optional<slick::TopicFile> keeper_;  ///< Of the topic's file, from before the end: so it is there afterwards.
   std::deque<Member> members_;
   Member* victim_ = nullptr;
   Member* provoker_ = nullptr;

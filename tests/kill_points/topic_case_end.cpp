@@ -49,7 +49,8 @@ void TopicCase::check_books() {
   const stress::WriterLog& writer = place_.shared.writers[0];
   const stress::ReaderLog& reader = place_.shared.readers[0];
   require(value(reader.finished) == 1 && value(writer.finished) == 1, "one of the untouched two did not finish");
-  require(value(writer.timeouts) == 0, "the untouched publisher timed out");
+  // Without a chunk to spare it is refused now and then where it may not wait for the readers.
+  require(value(writer.timeouts) == 0 || scenario_.payload == Payload::few_chunks, "the untouched publisher timed out");
   if (!scenario_.alone && !is_raw(world_)) (void)check_survivor(verdict, place_, writers);
   if (value(reader.lost) == 0) {
     // Stepping over a raw hole may cost a message that another producer was just publishing behind it.

@@ -154,7 +154,10 @@ class Life {
   }
 
   void sleep() {
-    if (!held_.empty()) let_go();
+    if (!held_.empty()) {  // nobody would ring when it is us whom the publishers wait for
+      let_go();
+      return shm::sleep_for(std::chrono::microseconds{random_() % 100});
+    }
     const auto wait = reader_->arm();
     if (wait && wait->word != nullptr) {
       const auto at_most = std::min<std::chrono::nanoseconds>(wait->at_most, std::chrono::milliseconds{100});

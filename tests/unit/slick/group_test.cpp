@@ -96,6 +96,27 @@ TEST_CASE("a reliable group holds publishers up by what it has not acknowledged"
   CHECK(send(*writer, "x") == PublishResult::timeout);
 }
 
+TEST_CASE("the only member of a full group that publishes to itself is told so; with another member it waits") {
+  GroupBench bench(Reliability::reliable, 4);
+  bench.spec.qos.max_blocking_time = 60s;
+  const auto member = bench.reader();
+  const auto writer = bench.writer();
+  CHECK_FALSE(member->take());
+  for (std::uint64_t i = 0; i < 4; ++i) REQUIRE(send(*writer, "x") == PublishResult::ok);
+  CHECK(send(*writer, "x") == PublishResult::own_subscription_full);
+  const auto held = member->take();
+  CHECK(send(*writer, "x") == PublishResult::own_subscription_full);
+  member->release(*held);
+  CHECK(send(*writer, "x") == PublishResult::ok);
+  std::thread other([&] {
+    const auto helper = bench.reader();
+    while (!receive(*helper)) std::this_thread::yield();
+  });
+  REQUIRE(eventually([&] { return writer->reader_count() == 2; }));
+  CHECK(send(*writer, "x") != PublishResult::own_subscription_full);
+  other.join();
+}
+
 TEST_CASE("what a dead member had not acknowledged goes to another one, marked, and nothing is lost") {
   const std::size_t length = GENERATE(8U, 9000U);
   GroupBench bench(Reliability::reliable, 8);

@@ -135,8 +135,8 @@ TEST_CASE("unknown keys, with the nearest known one") {
   CHECK(setting_error("colour: red") ==
         "x.yaml:1:15: unknown key 'colour' in topic '/a'; accepted are type, transport, max_size, timestamps, "
         "reliability, depth, durability, history, deadline, liveliness, max_blocking_time, segment, element, adopt, "
-        "group, mode, hole_timeout, stall_timeout, evict_after, max_publishers, max_subscribers, channel, direction, "
-        "stale_after, protocol");
+        "group, mode, hole_timeout, stall_timeout, evict_after, max_publishers, max_subscribers, max_groups, "
+        "inline_limit, chunks, max_loans, max_views, channel, direction, stale_after, protocol");
 }
 
 TEST_CASE("options of a transport that is not shipped are left to it, with their places") {
