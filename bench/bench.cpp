@@ -28,7 +28,8 @@ constexpr Group kGroups[] = {{"latency", add_latency_rows}, {"throughput", add_t
                              {"sizes", add_size_rows},      {"blocked", add_blocked_rows},
                              {"nodes", add_node_rows},      {"waiting", add_waiting_rows},
                              {"peers", add_peer_rows},      {"channels", add_channel_rows},
-                             {"memory", add_memory_rows}};
+                             {"memory", add_memory_rows},
+                             {"views", add_view_rows}};
 
 constexpr int kTooFewCores = 77;  ///< Test drivers read it as "skipped".
 
@@ -119,6 +120,10 @@ std::vector<Result> measure(const Rows& rows, int pairs) {
   std::vector<Result> results;
   for (const Row& row : rows) {
     if (results.empty() || results.back().row.group != row.group) print_heading(stdout, row);
+    if (!row.limit || !row.measured) {
+      std::printf("%-34s not installed\n", row.name.c_str());
+      continue;
+    }
     try {
       results.push_back(run_row(row, pairs));
     } catch (const RunFailed& failure) {

@@ -20,6 +20,18 @@ million() {
   done
 }
 
+# Ten million messages of 0 bytes to 8 MiB for each reliability, by loan, by copy and in batches.
+pool() {
+  local seed reliability
+  for seed in $(seq 1 10); do
+    for reliability in reliable best_effort; do
+      build/release/tests/pool_stress --reliability $reliability --messages 950000 --max-size 32768 --seed "$seed"
+      build/release/tests/pool_stress --reliability $reliability --messages 50000 --seed "$seed"
+    done
+  done
+  build/asan/tests/pool_stress --reliability reliable --messages 50000 --seed 11
+}
+
 # Kills, stops and restarts of publishers and subscriptions at random moments.
 crashes() {
   for seed in $(seq 1 10); do
@@ -169,12 +181,12 @@ fuzz() {
   local -x UBSAN_OPTIONS=$ASAN_OPTIONS:print_stacktrace=1
   ./dev build fuzz fuzzers
   mkdir -p build/fuzz/findings
-  for name in slick_attach slick_ring slick_queue shared_cursor eshm_attach; do
+  for name in slick_topic slick_attach slick_ring slick_queue shared_cursor eshm_attach; do
     corpus=build/fuzz/corpus/$name
     mkdir -p "$corpus"
     build/fuzz/tests/fuzz_$name -max_total_time="$seconds" -max_len=2048 -timeout=120 -print_final_stats=1 \
       -verbosity=0 -artifact_prefix="build/fuzz/findings/$name-" "$corpus" "tests/fuzz/corpus/$name" tests/golden ||
-      { rm -f /dev/shm/sluice-fuzz-* /dev/shm/eshm_sluice-fuzz-* && return 1; }
+      { rm -rf /dev/shm/sluice-fuzz-* /dev/shm/eshm_sluice-fuzz-* && return 1; }
     printf 'fuzz_%s: nothing found in %d s\n' "$name" "$seconds"
   done
 }
@@ -184,7 +196,7 @@ models() {
   /usr/bin/python3 -B models/check.py all
 }
 
-readonly all=(million crashes wake_ups eshm_cycles eshm_topics queue_interop interop_script python_slick fuzz
+readonly all=(million pool crashes wake_ups eshm_cycles eshm_topics queue_interop interop_script python_slick fuzz
   kill_points demo_kills models repeat no_network static_plugins outer_project python_wheel clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do

@@ -30,5 +30,6 @@ void add_channel_rows(Rows& rows, Effort effort);     // rows/channels.cpp
 void add_waiting_rows(Rows& rows, Effort effort);     // rows/waiting.cpp
 void add_peer_rows(Rows& rows, Effort effort);        // rows/peers.cpp
 void add_memory_rows(Rows& rows, Effort effort);      // rows/memory.cpp
+void add_view_rows(Rows& rows, Effort effort);        // rows/views.cpp
 
 }  // namespace sluice::bench

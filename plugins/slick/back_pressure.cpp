@@ -26,7 +26,7 @@ bool BackPressure::deal_with_slowest() noexcept {
   SLUICE_KILL_POINT("slick.evict.decided");
   if (slowest.is_group) {
     stall_ = {};  // whoever takes the claim over gets as much time
-    return group.evict_laggards();
+    return group.evict_laggards(slowest.cursor);
   }
   std::uint32_t state = slowest.state;
   const bool evicted =

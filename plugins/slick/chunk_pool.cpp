@@ -8,6 +8,7 @@
 #include <sluice/units.hpp>
 
 #include "slick/entries.hpp"
+#include "slick/topic_group.hpp"
 
 namespace sluice::slick {
 
@@ -115,6 +116,7 @@ void ChunkPool::reclaim_the_dead() noexcept {
         std::any_of(holds.begin(), holds.end(), [](const auto& hold) { return hold.load_relaxed() != 0; });
     if (in_use) reclaim_reader_if_dead(file_, k);
   }
+  for (std::uint32_t k = 0, end = file_.group_entries(); k < end; ++k) (void)TopicGroup(file_, k).end_if_deserted();
   // Our own lock byte does not keep us out.
   for (std::uint32_t k = 0, end = file_.writer_entries(); k < end; ++k) {
     if (k != writer_) reclaim_writer_if_dead(file_, k);

@@ -52,7 +52,7 @@ void for_each_consumer(const TopicFile& file, Visit visit) noexcept {
   }
   for (std::uint32_t k = 0, end = file.group_entries(); k < end; ++k) {
     const GroupEntry& group = file.group(k);
-    if (group.live.load_acquire() != 0) visit(Consumer{k, true, group.cursor.load_acquire(), 0});
+    if (group_lives(group.life.load_acquire())) visit(Consumer{k, true, group.cursor.load_acquire(), 0});
   }
 }
 

@@ -34,6 +34,7 @@ class ReaderHolds {
 
   /// Any thread.
   void release(std::uint32_t slot) noexcept {
+    if (slot >= words_.size()) return;  // of a position that only bytes of nobody's can have led to
     words_[slot].store_release(0);
     SLUICE_KILL_POINT("slick.hold.released");
     shm::fence_seq_cst();

@@ -27,7 +27,7 @@ PublishResult refusal(Room room) noexcept {
 //     While any quarantine stands, positions are asked for one at a time.
 //  5. a whole lap of quarantined cells: every place is in the hands of somebody who is stopped. As when the topic is
 //     full: best_effort gives up at once, reliable after max_blocking_time.
-TopicWriter::Grant TopicWriter::reserve(std::uint64_t most) noexcept {
+TopicWriter::Grant TopicWriter::reserve_slowly(std::uint64_t most) noexcept {
   TopicControl& control = file_.control();
   std::uint64_t position = control.reserved.load_relaxed();
   std::uint64_t jumps = 0;
@@ -43,15 +43,7 @@ TopicWriter::Grant TopicWriter::reserve(std::uint64_t most) noexcept {
       }
     }
     const std::uint64_t count = fences_.empty() ? std::min(most, horizon_ - position) : 1;
-    // SYNC intent→grant: the record is stored before the CAS that grants (its release half), so whoever sees `reserved`
-    // above a position sees its owner's INTENT. Dying here quarantines at worst positions nobody has.
-    entry_->record.store_release(record_intent(position, count));
-    SLUICE_KILL_POINT("slick.reserve.intent");
-    if (!control.reserved.compare_exchange_acq_rel(position, position + count)) continue;
-    SLUICE_KILL_POINT("slick.reserve.granted");
-    // SYNC horizon→data: with this fence every store into the cells comes after our load of the horizon, so a reader
-    // that saw any of them, then fenced and looked at the horizon, finds it beyond the cell's previous lap.
-    shm::fence_release();
+    if (!try_reserve(position, count)) continue;
     if (fences_.empty() || !is_quarantined(position)) return {position, count, PublishResult::ok};
     if (!leave_jump(position, ++jumps, give_up)) return {0, 0, PublishResult::timeout};
     ++position;
@@ -83,6 +75,7 @@ void TopicWriter::refresh_horizon() noexcept {
     fence_epoch_ = epoch;
     find_standing_fences();
   }
+  open_until_ = fences_.empty() ? horizon_ : 0;
 }
 
 void TopicWriter::find_standing_fences() noexcept {

@@ -21,10 +21,16 @@ void for_each_member(const TopicFile& file, std::uint32_t group, Visit visit) no
   }
 }
 
-bool evict(TopicFile& file, std::uint32_t member) noexcept {
-  std::uint32_t state = file.reader(member).state.load_acquire();
-  if (entry_state(state) != EntryState::active) return false;
-  return file.reader(member).state.compare_exchange_seq_cst(state, with_state(state, EntryState::evicted));
+/// A member, and how often it had joined when it was found to be in the way.
+struct Laggard {
+  std::uint32_t member = 0;
+  std::uint32_t state = 0;
+};
+
+bool evict(TopicFile& file, Laggard laggard) noexcept {
+  if (entry_state(laggard.state) != EntryState::active) return false;
+  return file.reader(laggard.member)
+      .state.compare_exchange_seq_cst(laggard.state, with_state(laggard.state, EntryState::evicted));
 }
 
 }  // namespace
@@ -32,7 +38,8 @@ bool evict(TopicFile& file, std::uint32_t member) noexcept {
 bool TopicGroup::settle(std::uint64_t position, std::uint64_t wanted) noexcept {
   auto& word = claim(position);
   std::uint64_t found = word.load_acquire();
-  return !claim_is_of(found, position) && word.compare_exchange_seq_cst(found, wanted);
+  // Not from a later lap either: then the group went on a lap since we loaded `next`, and that claim is somebody's.
+  return claim_is_before(found, position) && word.compare_exchange_seq_cst(found, wanted);
 }
 
 // A position below `next` is claimed, done, or was passed over because the publishers lapped the group (then its word
@@ -42,10 +49,16 @@ bool TopicGroup::advance_cursor() noexcept {
   bool moved = false;
   for (;;) {
     std::uint64_t position = group.cursor.load_seq_cst();
-    if (position >= group.next.load_seq_cst()) return moved;
-    const std::uint64_t word = claim(position).load_seq_cst();
-    if (claim_is_of(word, position) && claim_state(word) == ClaimState::claimed) return moved;
-    if (group.cursor.compare_exchange_seq_cst(position, position + 1)) moved = true;
+    const std::uint64_t next = group.next.load_seq_cst();
+    if (position >= next) return moved;
+    std::uint64_t target = position + 1;
+    if (next - position > file_->geometry().capacity) {
+      target = next - file_->geometry().capacity;  // lapped: nobody can be given those any more, and they may be many
+    } else {
+      const std::uint64_t word = claim(position).load_seq_cst();
+      if (claim_is_of(word, position) && claim_state(word) == ClaimState::claimed) return moved;
+    }
+    if (group.cursor.compare_exchange_seq_cst(position, target)) moved = true;
     SLUICE_KILL_POINT("slick.group.advanced");
   }
 }
@@ -60,30 +73,52 @@ bool TopicGroup::is_abandoned(std::uint64_t word) noexcept {
   return entry_state(entry.state.load_acquire()) == EntryState::evicted;
 }
 
-bool TopicGroup::evict_laggards() noexcept {
-  const std::uint64_t position = entry().cursor.load_acquire();
+// Cases, for a cursor that still stands at `position`:
+//  1. a member has it: that one.
+//  2. nobody has it, or one who is evicted already has and nobody takes it over: they all stand still.
+//  3. there is no member, and whoever is joining or leaving stands still with kGroupsByte: the group ends without it.
+//     A joiner that goes on finds that at its first take.
+bool TopicGroup::evict_laggards(std::uint64_t position) noexcept {
+  const std::uint32_t life = entry().life.load_acquire();
   const std::uint64_t word = claim(position).load_acquire();
+  const bool claimed = claim_is_of(word, position) && claim_state(word) == ClaimState::claimed;
+  const auto owner = static_cast<std::uint32_t>(claim_member(word));
+  Laggard laggard{owner, 0};
+  if (claimed && owner < file_->geometry().max_readers) laggard.state = file_->reader(owner).state.load_acquire();
   SLUICE_KILL_POINT("slick.group.evicting");
-  if (claim_is_of(word, position) && claim_state(word) == ClaimState::claimed) {
-    const auto member = static_cast<std::uint32_t>(claim_member(word));
-    if (member < file_->geometry().max_readers && evict(*file_, member)) return true;
-  }
-  // Nobody has it, or one who is evicted already has and nobody takes it over: they all stand still.
+  // Our decision may be old: since then another publisher may have dealt with it.
+  if (entry().cursor.load_acquire() != position) return false;
+  if (evict(*file_, laggard)) return true;
+  bool any = false;
   bool changed = false;
-  for_each_member(*file_, index_, [&](std::uint32_t member) { changed = evict(*file_, member) || changed; });
-  return changed;
+  for_each_member(*file_, index_, [&](std::uint32_t member) {
+    any = true;
+    const std::uint32_t state = file_->reader(member).state.load_acquire();
+    if (entry().cursor.load_acquire() == position) changed = evict(*file_, {member, state}) || changed;
+  });
+  if (any || entry().cursor.load_acquire() != position) return changed;
+  return end(life);
+}
+
+/// Ends that life and no later one: whoever decided on it may have slept since.
+bool TopicGroup::end(std::uint32_t life) noexcept {
+  const bool ended = group_lives(life) && entry().life.compare_exchange_seq_cst(life, life + 1);
+  SLUICE_KILL_POINT("slick.group.ended");
+  return ended;
 }
 
 bool TopicGroup::is_own() const noexcept {
   const std::uint64_t position = entry().cursor.load_acquire();
   const std::uint64_t word = claim(position).load_acquire();
-  if (claim_is_of(word, position) && claim_state(word) == ClaimState::claimed) {
-    return OwnReader::is_own(file_->inode(), static_cast<std::uint32_t>(claim_member(word)));
-  }
-  bool own = true;
-  for_each_member(*file_, index_,
-                  [&](std::uint32_t member) { own = OwnReader::is_own(file_->inode(), member) && own; });
-  return own;
+  const bool claimed = claim_is_of(word, position) && claim_state(word) == ClaimState::claimed;
+  bool any = false;
+  bool all = true;
+  for_each_member(*file_, index_, [&](std::uint32_t member) {
+    if (claimed && claim_member(word) != kOrphan && claim_member(word) != member) return;
+    any = true;
+    all = all && OwnReader::is_own(file_->inode(), member);
+  });
+  return any && all;
 }
 
 bool TopicGroup::end_if_deserted() noexcept {
@@ -98,14 +133,12 @@ bool TopicGroup::end_if_deserted() noexcept {
 }
 
 bool TopicGroup::end_if_deserted_locked() noexcept {
-  if (entry().live.load_acquire() == 0) return false;
+  const std::uint32_t life = entry().life.load_acquire();
+  if (!group_lives(life)) return false;
   bool deserted = true;
   for_each_member(*file_, index_,
                   [&](std::uint32_t member) { deserted = reclaim_reader_if_dead(*file_, member) && deserted; });
-  if (!deserted) return false;
-  entry().live.store_seq_cst(0);
-  SLUICE_KILL_POINT("slick.group.ended");
-  return true;
+  return deserted && end(life);
 }
 
 /// SYNC join→scan, as in ReaderPlace::join: cursor, live, fence, R.
@@ -123,7 +156,7 @@ void TopicGroup::begin(const std::string& name, std::uint64_t history) noexcept 
   group.next.store_relaxed(announced);
   group.cursor.store_relaxed(announced);
   SLUICE_KILL_POINT("slick.group.announced");
-  group.live.store_seq_cst(1);
+  group.life.store_seq_cst(group.life.load_relaxed() | 1U);
   SLUICE_KILL_POINT("slick.group.live");
   shm::fence_seq_cst();
   const std::uint64_t joined = start();
@@ -137,9 +170,9 @@ std::uint32_t find_group(TopicFile& file, const std::string& name, const std::st
   const std::uint32_t count = file.geometry().max_groups;
   std::uint32_t free = count;
   for (std::uint32_t k = 0; k < count; ++k) {
-    const bool live = file.group(k).live.load_acquire() != 0;
-    if (live && shm::load_text(file.group(k).name) == name) return k;
-    if (free == count && (!live || TopicGroup(file, k).end_if_deserted_locked())) free = k;
+    const bool lives = group_lives(file.group(k).life.load_acquire());
+    if (lives && shm::load_text(file.group(k).name) == name) return k;
+    if (free == count && (!lives || TopicGroup(file, k).end_if_deserted_locked())) free = k;
   }
   if (free != count) return free;
   throw Error("topic '" + topic + "': group '" + name + "': all " + std::to_string(count) +

@@ -12,7 +12,8 @@ namespace sluice::slick {
 /// holds up.
 ///
 /// Who writes what: members and stalled publishers advance `cursor` (CAS +1) over what is done; members claim by CAS on
-/// a position's word and raise `next`; joining, leaving and giving up change `live` under kGroupsByte.
+/// a position's word and raise `next`; who joins begins a life of the group under kGroupsByte; it ends
+/// by CAS of `life`, from the very one that was found to be over.
 class TopicGroup {
  public:
   TopicGroup(TopicFile& file, std::uint32_t index) noexcept : file_(&file), index_(index) {}
@@ -23,7 +24,7 @@ class TopicGroup {
     return file_->claim(index_, position);
   }
 
-  /// Changes the position's word from that of another lap to `wanted`; whether it was us.
+  /// Changes the position's word from that of an earlier lap to `wanted`; whether it was us.
   [[nodiscard]] bool settle(std::uint64_t position, std::uint64_t wanted) noexcept;
 
   /// Moves `cursor` over everything that is done; whether it moved.
@@ -32,9 +33,9 @@ class TopicGroup {
   /// The member that is entitled to the position is gone or was evicted, so that it can be claimed anew.
   [[nodiscard]] bool is_abandoned(std::uint64_t word) noexcept;
 
-  /// A publisher has waited for this group for `evict_after` without seeing it move: evicts whoever is to blame.
-  /// Whether something changed.
-  bool evict_laggards() noexcept;
+  /// A publisher has waited for `evict_after` without seeing the group's cursor leave `position`: evicts whoever is to
+  /// blame. Whether something changed.
+  bool evict_laggards(std::uint64_t position) noexcept;
 
   /// Whether the calling thread is the one that all members who could move the group's cursor are taken from.
   [[nodiscard]] bool is_own() const noexcept;
@@ -45,10 +46,12 @@ class TopicGroup {
   /// As above; the caller holds kGroupsByte.
   bool end_if_deserted_locked() noexcept;
 
-  /// Makes the group begin anew at R - history; the caller holds kGroupsByte and found `live` 0.
+  /// Makes the group begin anew at R - history; the caller holds kGroupsByte and found that it does not live.
   void begin(const std::string& name, std::uint64_t history) noexcept;
 
  private:
+  bool end(std::uint32_t life) noexcept;
+
   TopicFile* file_;
   std::uint32_t index_;
 };

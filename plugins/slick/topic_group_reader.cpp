@@ -45,7 +45,7 @@ TopicGroupReader::TopicGroupReader(const TopicSpec& spec, const TopicOptions& op
 /// members that are alive, and needs the byte to end it.
 void TopicGroupReader::enter(std::uint64_t history) {
   group_ = TopicGroup(file_, find_group(file_, options_.group, topic_));
-  if (group_.entry().live.load_acquire() == 0) group_.begin(options_.group, history);
+  if (!group_lives(group_.entry().life.load_acquire())) group_.begin(options_.group, history);
   ReaderEntry& entry = file_.reader(place_.index());
   entry.group.store_release(group_.index() + 1);
   SLUICE_KILL_POINT("slick.group.entering");
@@ -68,7 +68,7 @@ bool TopicGroupReader::reenter() noexcept {
   try {
     if (!file_.lock().try_lock_exclusive(kGroupsByte)) return false;
     const std::uint64_t before = group_.entry().next.load_acquire();
-    const bool ended = group_.entry().live.load_acquire() == 0;
+    const bool ended = !group_lives(group_.entry().life.load_acquire());
     SLUICE_KILL_POINT("slick.group.reentering");
     enter(0);
     if (ended) {  // we were all evicted: what was published meanwhile is nobody's
@@ -88,7 +88,7 @@ bool TopicGroupReader::reenter() noexcept {
 std::optional<TakenMessage> TopicGroupReader::take() noexcept {
   std::optional<TakenMessage> taken;
   place_.own().taken_from_here();
-  if (place_.evicted() && !reenter()) return taken;
+  if (is_out() && !reenter()) return taken;
   waits_for_release_ = false;
   if (time_to_look(last_look_back_ns_) && take_abandoned(taken.emplace())) return taken;
   if (waits_for_release_ || !take_next(taken.emplace())) taken.reset();
@@ -115,12 +115,20 @@ bool TopicGroupReader::take_next(TakenMessage& message) noexcept {
         return false;
       }
       if (copies_.prepare(sizeof(Ticket) + file_.geometry().inline_limit) == nullptr) return false;
-      if (!group_.settle(next, claimed(next))) continue;
+      if (!group_.settle(next, claimed(next))) {
+        if (is_nonsense(next)) return false;
+        continue;
+      }
       SLUICE_KILL_POINT("slick.group.claimed");
       help_past(next);
       if (read(next, message)) {
         ++books_.received;
         return true;
+      }
+      if (file_.reliable() && place_.evicted()) {
+        ++books_.received;  // by whoever gets it: there it counts as redelivered
+        abandon(next);
+        return false;
       }
       pass_over(next);
     } else if (stamp == stamp_jump(next)) {
@@ -128,6 +136,7 @@ bool TopicGroupReader::take_next(TakenMessage& message) noexcept {
       help_past(next);
       advance();
     } else if (stamp > stamp_jump(next)) {
+      if (file_.control().reserved.load_acquire() <= next) return false;  // bytes that no publisher of ours wrote
       fall_behind(next);
     } else {
       if (file_.reliable() && file_.control().space.waiting_relaxed()) advance();
@@ -160,6 +169,10 @@ bool TopicGroupReader::take_abandoned(TakenMessage& message) noexcept {
       message.info.redelivered = true;
       ++books_.redelivered;
       return true;
+    }
+    if (file_.reliable() && place_.evicted()) {
+      abandon(position);
+      return false;
     }
     pass_over(position);
   }
@@ -212,11 +225,24 @@ bool TopicGroupReader::read(std::uint64_t position, TakenMessage& message) noexc
   return true;
 }
 
+/// We were evicted before we could read what we had claimed: it is for another member.
+void TopicGroupReader::abandon(std::uint64_t position) noexcept {
+  std::uint64_t word = claimed(position);
+  (void)group_.claim(position).compare_exchange_seq_cst(word, claim_of(position, kOrphan, ClaimState::claimed));
+}
+
 /// What we claimed cannot be had: lapped, or nonsense.
 void TopicGroupReader::pass_over(std::uint64_t position) noexcept {
   ++books_.lost;
   ++lost_before_next_;
   acknowledge(position);
+}
+
+/// Somebody else's word of a later lap, although `next` is here: bytes that no member of ours wrote.
+bool TopicGroupReader::is_nonsense(std::uint64_t position) const noexcept {
+  const std::uint64_t word = group_.claim(position).load_seq_cst();
+  return !claim_is_before(word, position) && !claim_is_of(word, position) &&
+         group_.entry().next.load_seq_cst() == position;
 }
 
 void TopicGroupReader::help_past(std::uint64_t position) noexcept {
@@ -285,7 +311,7 @@ bool TopicGroupReader::look_for_trouble(std::uint64_t next) noexcept {
 std::optional<WaitFor> TopicGroupReader::arm() noexcept {
   write_books();
   place_.own().taken_from_here();
-  if (place_.evicted()) return std::nullopt;
+  if (is_out()) return std::nullopt;
   advance();
   GroupEntry& group = group_.entry();
   if (waits_for_release_) {

@@ -44,13 +44,19 @@ class TopicGroupReader final : public Reader {
   };
   static_assert(sizeof(Ticket) == 32);
 
+  /// Nobody waits for us any more: we were evicted, or the group ended before we were seen in it.
+  [[nodiscard]] bool is_out() const noexcept {
+    return place_.evicted() || !group_lives(group_.entry().life.load_acquire());
+  }
   void enter(std::uint64_t history);
   [[nodiscard]] bool reenter() noexcept;
   [[nodiscard]] bool take_next(TakenMessage& message) noexcept;
   [[nodiscard]] bool take_abandoned(TakenMessage& message) noexcept;
   [[nodiscard]] bool read(std::uint64_t position, TakenMessage& message) noexcept;
   [[nodiscard]] bool still_there(std::uint64_t position, std::uint64_t distance) const noexcept;
+  void abandon(std::uint64_t position) noexcept;
   void pass_over(std::uint64_t position) noexcept;
+  [[nodiscard]] bool is_nonsense(std::uint64_t position) const noexcept;
   void help_past(std::uint64_t position) noexcept;
   void fall_behind(std::uint64_t position) noexcept;
   void acknowledge(std::uint64_t position) noexcept;

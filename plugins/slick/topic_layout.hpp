@@ -43,6 +43,7 @@ struct ChunkClass {
   std::uint32_t first;   ///< Its number; chunks are counted through all classes.
   std::uint32_t count;
 };
+static_assert(sizeof(ChunkClass) == 24);
 inline constexpr std::size_t kChunkClasses = 8;
 
 struct TopicHeader {
@@ -233,17 +234,20 @@ struct ChunkReference {
   std::uint32_t chunk;
   std::uint32_t padding;
 };
+static_assert(sizeof(ChunkReference) == 8);
 
 /// A work-stealing group: its members share the topic's messages. PROTOCOL.md, "Groups". A claim word per cell follows.
 struct GroupEntry {
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> next;    ///< The position to claim next.
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> cursor;  ///< The oldest position not acknowledged.
   shm::SharedAtomic<std::uint64_t> joined;                           ///< Where the group began.
-  shm::SharedAtomic<std::uint32_t> live;  ///< 1: `cursor` counts as that of a reader. Changed under kGroupsByte.
+  shm::SharedAtomic<std::uint32_t> life;  ///< Counts births and ends. Odd: `cursor` counts as that of a reader.
   std::uint32_t padding;
   std::array<char, 64> name;
 };
 static_assert(sizeof(GroupEntry) == 256);
+
+[[nodiscard]] constexpr bool group_lives(std::uint32_t life) noexcept { return (life & 1U) != 0; }
 
 /// What became of a position in a group: its lower 46 bits, the member, the state. Positions 2^46 apart are told apart
 /// by being a lifetime apart.
@@ -261,6 +265,11 @@ inline constexpr std::uint64_t kOrphan = 0xFFFF;
 /// Whether the word speaks of position i, rather than of an earlier or a later lap.
 [[nodiscard]] constexpr bool claim_is_of(std::uint64_t word, std::uint64_t i) noexcept {
   return claim_state(word) != ClaimState::none && word >> 18U == (i << 18U) >> 18U;
+}
+/// Whether the word speaks of nothing, or of a position of an earlier lap than i's.
+[[nodiscard]] constexpr bool claim_is_before(std::uint64_t word, std::uint64_t i) noexcept {
+  const std::uint64_t distance = (i << 18U) - (word >> 18U << 18U);
+  return claim_state(word) == ClaimState::none || (distance != 0 && distance < std::uint64_t{1} << 63U);
 }
 
 }  // namespace sluice::slick

@@ -67,7 +67,7 @@ std::optional<TakenMessage> TopicObserver::take() noexcept {
     } else if (stamp == stamp_jump(next_)) {
       ++books_.skipped;
       ++next_;
-    } else if (stamp > stamp_jump(next_)) {
+    } else if (stamp > stamp_jump(next_) && file_->control().reserved.load_acquire() > next_) {
       lose_until(next_ + 1);
     } else {
       const std::int64_t tick = shm::monotonic_coarse_ns();

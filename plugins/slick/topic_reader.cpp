@@ -65,65 +65,49 @@ bool TopicReader::horizon_within(std::uint64_t position, std::uint64_t distance)
   return file_.control().horizon.load_relaxed() <= position + distance;
 }
 
-std::optional<TakenMessage> TopicReader::take() noexcept {
-  std::optional<TakenMessage> taken;  // the one result, so that it is never copied: a copy would wait for its stores
-  place_.own().taken_from_here();
-  if (file_.reliable() && place_.evicted()) rejoin_after_eviction();
-  if (!take_into(taken.emplace())) taken.reset();
-  return taken;
+// The steps of taking a message come before the functions that are made of them, and are part of each of these.
+#define SLUICE_STEP [[gnu::always_inline]] inline
+
+SLUICE_STEP void TopicReader::prefetch_cell(std::uint64_t position) const noexcept {
+  const auto* line = reinterpret_cast<const std::byte*>(&file_.cell(position));
+  __builtin_prefetch(line);
+  __builtin_prefetch(line + shm::kCacheLine);
 }
 
-std::size_t TopicReader::take_batch(std::span<TakenMessage> out) noexcept {
-  place_.own().taken_from_here();
-  if (file_.reliable() && place_.evicted()) rejoin_after_eviction();
-  std::size_t count = 0;
-  while (count < out.size() && take_into(out[count])) ++count;
-  return count;
+SLUICE_STEP void TopicReader::deliver(TakenMessage& message, const std::byte* data, const Cell& header,
+                                      std::uint64_t handle) noexcept {
+  message.data = data;
+  message.size = header.length;
+  message.info = {header.sequence, header.published_ns, header.publisher, lost_before_next_};
+  message.handle = handle;
+  lost_before_next_ = 0;
+  ++next_;
+  ++books_.received;
+  books_.bytes += message.size;
+  if (books_.received % kBooksPeriod == 0) write_books();
+  if (next_ >= look_again_) look_ahead();
+  if (next_ < filled_until_) prefetch_cell(next_ + look_ahead_ / 2);
 }
 
-// Cases of a look at the cell of next_:
-//  1. stamp is message(next_): take it, unless it was overwritten while we looked (5).
-//  2. stamp is jump(next_): an empty position; count it and go on.
-//  3. stamp is beyond both: a later lap is here; we were lapped (5).
-//  4. stamp is of an earlier lap: nothing yet. Now and then look whether the position was granted (hole) or passed (5).
-//  5. lapped: count what is gone, go on at a position that is safely there.
-bool TopicReader::take_into(TakenMessage& message) noexcept {
-  waits_for_release_ = false;
-  for (;;) {
-    const Cell& cell = file_.cell(next_);
-    __builtin_prefetch(reinterpret_cast<const std::byte*>(&cell) + shm::kCacheLine);
-    const std::uint64_t stamp = cell.stamp.load_acquire();
-    if (stamp == stamp_message(next_)) {
-      const Look look = file_.reliable() ? take_reliable(cell, message) : take_best_effort(cell, message);
-      if (look != Look::passed) return look == Look::taken;
-    } else if (stamp == stamp_jump(next_)) {
-      skip();
-    } else if (stamp > stamp_jump(next_)) {
-      fall_behind();
-    } else {
-      if (file_.reliable() && file_.control().space.waiting_relaxed()) settle();
-      if (!time_to_look() || !look_for_trouble()) return false;
-    }
-  }
-}
-
-TopicReader::Look TopicReader::take_reliable(const Cell& cell, TakenMessage& message) noexcept {
+SLUICE_STEP TopicReader::Look TopicReader::take_reliable(const Cell& cell, TakenMessage& message) noexcept {
   const std::byte* payload = TopicFile::payload(const_cast<Cell&>(cell));
   if (cell.length > file_.geometry().inline_limit) {
+    // Copied: evicted after we have checked our hold, we keep the chunk and not the cell.
+    Cell header;
     ChunkReference reference;
-    std::memcpy(&reference, payload, sizeof(reference));
-    return take_chunk(cell, reference, message);
+    shm::copy_unvalidated(&header, &cell, kCellHeader);
+    shm::copy_unvalidated(&reference, payload, sizeof(reference));
+    return take_chunk(header, reference, message);
   }
   if (!horizon_within(next_, file_.geometry().capacity)) {
-    fall_behind();
-    return Look::passed;
+    return fall_behind() ? Look::passed : Look::stays;
   }
   released_.hand_out_until(next_ + 1);
   deliver(message, payload, cell, next_);
   return Look::taken;
 }
 
-TopicReader::Look TopicReader::take_best_effort(const Cell& cell, TakenMessage& message) noexcept {
+SLUICE_STEP TopicReader::Look TopicReader::take_best_effort(const Cell& cell, TakenMessage& message) noexcept {
   const std::byte* payload = TopicFile::payload(const_cast<Cell&>(cell));
   Cell header;
   shm::copy_unvalidated(&header, &cell, kCellHeader);
@@ -139,12 +123,55 @@ TopicReader::Look TopicReader::take_best_effort(const Cell& cell, TakenMessage& 
     shm::copy_unvalidated(copy, payload, header.length);
   }
   if (!horizon_within(next_, file_.geometry().capacity)) {
-    fall_behind();
-    return Look::passed;
+    return fall_behind() ? Look::passed : Look::stays;
   }
   if (in_chunk) return take_chunk(header, reference, message);
   deliver(message, copy, header, copies_.hand_out());
   return Look::taken;
+}
+
+// Cases of a look at the cell of next_:
+//  1. stamp is message(next_): take it, unless it was overwritten while we looked (5).
+//  2. stamp is jump(next_): an empty position; count it and go on.
+//  3. stamp is beyond both: a later lap is here; we were lapped (5).
+//  4. stamp is of an earlier lap: nothing yet. Now and then look whether the position was granted (hole) or passed (5).
+//  5. lapped: count what is gone, go on at a position that is safely there.
+SLUICE_STEP bool TopicReader::take_into(TakenMessage& message) noexcept {
+  waits_for_release_ = false;
+  for (;;) {
+    const Cell& cell = file_.cell(next_);
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(&cell) + shm::kCacheLine);
+    const std::uint64_t stamp = cell.stamp.load_acquire();
+    if (stamp == stamp_message(next_)) {
+      const Look look = file_.reliable() ? take_reliable(cell, message) : take_best_effort(cell, message);
+      if (look != Look::passed) return look == Look::taken;
+    } else if (stamp == stamp_jump(next_)) {
+      skip();
+    } else if (stamp > stamp_jump(next_)) {
+      if (!fall_behind()) return false;
+    } else {
+      if (file_.reliable() && file_.control().space.waiting_relaxed()) settle();
+      if (!time_to_look() || !look_for_trouble()) return false;
+    }
+  }
+}
+
+#undef SLUICE_STEP
+
+std::optional<TakenMessage> TopicReader::take() noexcept {
+  std::optional<TakenMessage> taken;  // the one result, so that it is never copied: a copy would wait for its stores
+  place_.own().taken_from_here();
+  if (file_.reliable() && place_.evicted()) rejoin_after_eviction();
+  if (!take_into(taken.emplace())) taken.reset();
+  return taken;
+}
+
+std::size_t TopicReader::take_batch(std::span<TakenMessage> out) noexcept {
+  place_.own().taken_from_here();
+  if (file_.reliable() && place_.evicted()) rejoin_after_eviction();
+  std::size_t count = 0;
+  while (count < out.size() && take_into(out[count])) ++count;
+  return count;
 }
 
 /// SYNC hold→scan (Dekker with ChunkPool::look_around): the hold is stored, then a fence, then we look whether a scan
@@ -166,8 +193,7 @@ TopicReader::Look TopicReader::take_chunk(const Cell& header, ChunkReference ref
   SLUICE_KILL_POINT("slick.hold.checked");
   if (!safe) {
     holds_.release(*hold);
-    fall_behind();
-    return Look::passed;
+    return fall_behind() ? Look::passed : Look::stays;
   }
   const std::uint64_t position = next_;
   if (file_.reliable()) released_.hand_out_until(position + 1);
@@ -181,33 +207,12 @@ TopicReader::Look TopicReader::take_chunk(const Cell& header, ChunkReference ref
   return Look::taken;
 }
 
-void TopicReader::deliver(TakenMessage& message, const std::byte* data, const Cell& header,
-                          std::uint64_t handle) noexcept {
-  message.data = data;
-  message.size = header.length;
-  message.info = {header.sequence, header.published_ns, header.publisher, lost_before_next_};
-  message.handle = handle;
-  lost_before_next_ = 0;
-  ++next_;
-  ++books_.received;
-  books_.bytes += message.size;
-  if (books_.received % kBooksPeriod == 0) write_books();
-  if (next_ >= look_again_) look_ahead();
-  if (next_ < filled_until_) prefetch_cell(next_ + look_ahead_ / 2);
-}
-
 /// Finds out, once in a while, whether the reader is behind. Only then may it ask for the lines of cells to come, so
 /// that their transfers overlap: of cells that are yet to be written, it would take them out of the publisher's hands.
 void TopicReader::look_ahead() noexcept {
   look_again_ = next_ + look_ahead_;
   const bool filled = file_.cell(look_again_).stamp.load_relaxed() >= stamp_message(look_again_);
   filled_until_ = filled ? look_again_ : 0;
-}
-
-void TopicReader::prefetch_cell(std::uint64_t position) const noexcept {
-  const auto* line = reinterpret_cast<const std::byte*>(&file_.cell(position));
-  __builtin_prefetch(line);
-  __builtin_prefetch(line + shm::kCacheLine);
 }
 
 void TopicReader::skip() noexcept {
@@ -224,10 +229,12 @@ void TopicReader::lose_until(std::uint64_t position) noexcept {
   next_ = position;
 }
 
-void TopicReader::fall_behind() noexcept {
+/// False: nobody can have lapped us, so what we saw are bytes that no publisher of ours wrote.
+bool TopicReader::fall_behind() noexcept {
+  if (file_.control().reserved.load_acquire() <= next_) return false;
   if (file_.reliable()) {  // only an evicted reader is ever lapped
     rejoin_after_eviction();
-    return;
+    return true;
   }
   // Well inside what is intact, so that the publishers do not lap us again at once.
   const TopicGeometry& geometry = file_.geometry();
@@ -236,6 +243,7 @@ void TopicReader::fall_behind() noexcept {
   const std::uint64_t reserved = file_.control().reserved.load_acquire();
   lose_until(std::max(next_ + 1, reserved > keep ? reserved - keep : 0));
   if (geometry.has_pool()) place_.show_cursor(next_);
+  return true;
 }
 
 void TopicReader::rejoin_after_eviction() noexcept {
@@ -288,8 +296,7 @@ bool TopicReader::time_to_look() noexcept {
 bool TopicReader::look_for_trouble() noexcept {
   const TopicControl& control = file_.control();
   if (control.horizon.load_acquire() > next_ + file_.geometry().capacity) {
-    fall_behind();
-    return true;
+    return fall_behind();
   }
   const std::uint64_t reserved = control.reserved.load_acquire();
   if (reserved <= next_) {

@@ -53,7 +53,7 @@ class TopicReader final : public Reader {
   void look_ahead() noexcept;
   void prefetch_cell(std::uint64_t position) const noexcept;
   void skip() noexcept;
-  void fall_behind() noexcept;
+  [[nodiscard]] bool fall_behind() noexcept;
   void lose_until(std::uint64_t position) noexcept;
   void give_back(std::uint64_t position) noexcept;
   void settle() noexcept;

@@ -71,15 +71,54 @@ TopicWriter::~TopicWriter() {
   SLUICE_KILL_POINT("slick.writer.freed");
 }
 
+// The steps of a publication come before the functions that are made of them, so that they become part of these.
+
+inline void TopicWriter::write_header(Cell& cell, std::size_t length, std::int64_t published_ns) noexcept {
+  cell.sequence = sequence_++;
+  cell.published_ns = published_ns;
+  cell.publisher = publisher_;
+  cell.length = static_cast<std::uint32_t>(length);
+  SLUICE_KILL_POINT("slick.publish.header");
+}
+
+inline void TopicWriter::stamp(std::uint64_t position, Cell& cell) noexcept {
+  // SYNC publish→take: release; the reader's acquire load of the stamp sees the whole message.
+  cell.stamp.store_release(stamp_message(position));
+  SLUICE_KILL_POINT("slick.commit.stamped");
+}
+
+inline PublishResult TopicWriter::commit(std::uint64_t first, std::uint64_t count) noexcept {
+  // Also the full barrier between the publication and the look at the doorbell.
+  std::uint64_t record = record_intent(first, count);
+  PublishResult result = PublishResult::ok;
+  if (!entry_->record.compare_exchange_seq_cst(record, kRecordIdle)) [[unlikely]]
+    result = withdraw(first, count);
+  SLUICE_KILL_POINT("slick.commit.idle");
+  if (file_.control().doorbell.waiting()) [[unlikely]]
+    file_.control().doorbell.ring();
+  return result;
+}
+
+inline void TopicWriter::account(std::uint64_t messages, std::uint64_t bytes) noexcept {
+  const std::uint64_t before = books_.published;
+  books_.published += messages;
+  books_.bytes += bytes;
+  if (before / kBooksPeriod != books_.published / kBooksPeriod) write_books();
+}
+
+/// Readers have the lines of the cells to come. Asked for now, their transfer overlaps with the caller's work; asked
+/// for by the stores, the next locked instruction waits for it.
+inline void TopicWriter::prefetch_cell(std::uint64_t position) noexcept {
+  const auto* line = reinterpret_cast<const std::byte*>(&file_.cell(position));
+  shm::prefetch_for_writing(line);
+  shm::prefetch_for_writing(line + shm::kCacheLine);
+}
+
 LoanedBuffer TopicWriter::loan(std::size_t bytes) noexcept {
+  if (bytes <= file_.geometry().inline_limit) return loans_.take(bytes);
   LoanedBuffer loan;
   if (bytes > file_.geometry().max_payload) {
     loan.refused = PublishResult::too_large;
-    return loan;
-  }
-  if (bytes <= file_.geometry().inline_limit) {
-    loan = loans_.take(bytes);
-    if (loan.data == nullptr) loan.refused = PublishResult::out_of_chunks;
     return loan;
   }
   ChunkPool::Chunk chunk;
@@ -99,6 +138,20 @@ void TopicWriter::discard(const LoanedBuffer& loan) noexcept {
   --chunks_lent_;
 }
 
+inline PublishResult TopicWriter::publish_inline(std::span<const std::byte> payload,
+                                                 std::int64_t published_ns) noexcept {
+  const Grant grant = reserve(1);
+  if (grant.count == 0) return refuse(grant.refused);
+  Cell& cell = file_.cell(grant.first);
+  write_header(cell, payload.size(), published_ns);
+  copy_payload(TopicFile::payload(cell), payload);
+  stamp(grant.first, cell);
+  const PublishResult result = commit(grant.first, grant.count);
+  prefetch_cell(grant.first + prefetch_distance_);
+  account(1, payload.size());
+  return result;
+}
+
 PublishResult TopicWriter::publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept {
   if ((loan.handle & kChunkLoan) == 0 || used <= file_.geometry().inline_limit || used > loan.size) {
     const PublishResult result = publish_copy({loan.data, used}, published_ns);
@@ -110,22 +163,9 @@ PublishResult TopicWriter::publish(const LoanedBuffer& loan, std::size_t used, s
 }
 
 PublishResult TopicWriter::publish_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept {
-  if (payload.size() > file_.geometry().max_payload) return PublishResult::too_large;
-  if (payload.size() > file_.geometry().inline_limit) return publish_large_copy(payload, published_ns);
-  return publish_inline(payload, published_ns);
-}
-
-PublishResult TopicWriter::publish_inline(std::span<const std::byte> payload, std::int64_t published_ns) noexcept {
-  const Grant grant = reserve(1);
-  if (grant.count == 0) return refuse(grant.refused);
-  Cell& cell = file_.cell(grant.first);
-  write_header(cell, payload.size(), published_ns);
-  copy_payload(TopicFile::payload(cell), payload);
-  stamp(grant.first, cell);
-  const PublishResult result = commit(grant);
-  prefetch_cell(grant.first + prefetch_distance_);
-  account(1, payload.size());
-  return result;
+  if (payload.size() <= file_.geometry().inline_limit) [[likely]]
+    return publish_inline(payload, published_ns);
+  return publish_large_copy(payload, published_ns);
 }
 
 /// As many messages from the front of `payloads` as get positions in one go; all of them travel in their cells.
@@ -146,7 +186,7 @@ std::size_t TopicWriter::publish_run(std::span<const std::span<const std::byte>>
     prefetch_cell(position + prefetch_distance_);
     bytes += payloads[i].size();
   }
-  result = commit(grant);
+  result = commit(grant.first, grant.count);
   account(grant.count, bytes);
   return grant.count;
 }
@@ -172,6 +212,7 @@ BatchResult TopicWriter::publish_batch(std::span<const std::span<const std::byte
 }
 
 PublishResult TopicWriter::publish_large_copy(std::span<const std::byte> payload, std::int64_t published_ns) noexcept {
+  if (payload.size() > file_.geometry().max_payload) return PublishResult::too_large;
   PublishResult refused = PublishResult::out_of_chunks;
   ChunkPool::Chunk chunk;
   if (chunks_lent_ < file_.geometry().max_loans) chunk = wait_for_chunk(payload.size(), refused);
@@ -209,18 +250,10 @@ PublishResult TopicWriter::publish_chunk(std::uint32_t chunk, std::size_t used, 
   pool_->publish(chunk, grant.first);
   SLUICE_KILL_POINT("slick.chunk.published");
   stamp(grant.first, cell);
-  const PublishResult result = commit(grant);
+  const PublishResult result = commit(grant.first, grant.count);
   prefetch_cell(grant.first + prefetch_distance_);
   account(1, used);
   return result;
-}
-
-void TopicWriter::write_header(Cell& cell, std::size_t length, std::int64_t published_ns) noexcept {
-  cell.sequence = sequence_++;
-  cell.published_ns = published_ns;
-  cell.publisher = publisher_;
-  cell.length = static_cast<std::uint32_t>(length);
-  SLUICE_KILL_POINT("slick.publish.header");
 }
 
 PublishResult TopicWriter::refuse(PublishResult reason) noexcept {
@@ -229,48 +262,18 @@ PublishResult TopicWriter::refuse(PublishResult reason) noexcept {
   return reason;
 }
 
-void TopicWriter::account(std::uint64_t messages, std::uint64_t bytes) noexcept {
-  const std::uint64_t before = books_.published;
-  books_.published += messages;
-  books_.bytes += bytes;
-  if (before / kBooksPeriod != books_.published / kBooksPeriod) write_books();
-}
-
-/// Readers have the lines of the cells to come. Asked for now, their transfer overlaps with the caller's work; asked
-/// for by the stores, the next locked instruction waits for it.
-void TopicWriter::prefetch_cell(std::uint64_t position) noexcept {
-  const auto* line = reinterpret_cast<const std::byte*>(&file_.cell(position));
-  shm::prefetch_for_writing(line);
-  shm::prefetch_for_writing(line + shm::kCacheLine);
-}
-
-void TopicWriter::stamp(std::uint64_t position, Cell& cell) noexcept {
-  // SYNC publish→take: release; the reader's acquire load of the stamp sees the whole message.
-  cell.stamp.store_release(stamp_message(position));
-  SLUICE_KILL_POINT("slick.commit.stamped");
-}
-
-PublishResult TopicWriter::commit(const Grant& grant) noexcept {
-  // Also the full barrier between the publication and the look at the doorbell.
-  std::uint64_t record = record_intent(grant.first, grant.count);
-  PublishResult result = PublishResult::ok;
-  if (!entry_->record.compare_exchange_seq_cst(record, kRecordIdle)) {
-    // FENCED: somebody declared a position of ours a hole while we were stopped. Some readers may have passed it,
-    // others may have taken the message. Make them all holes for the rest, lift the quarantine, and let the caller
-    // know.
-    SLUICE_KILL_POINT("slick.commit.fenced");
-    for (std::uint64_t position = grant.first; position < grant.first + grant.count; ++position) {
-      std::uint64_t stamp = stamp_message(position);
-      file_.cell(position).stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
-    }
-    SLUICE_KILL_POINT("slick.commit.withdrawn");
-    entry_->record.store_release(kRecordIdle);
-    books_.uncertain += grant.count;
-    result = PublishResult::uncertain;
+/// The record is FENCED: somebody declared a position of ours a hole while we were stopped. Some readers may have
+/// passed it, others may have taken the message. Makes them all holes for the rest, and lifts the quarantine.
+[[gnu::cold]] PublishResult TopicWriter::withdraw(std::uint64_t first, std::uint64_t count) noexcept {
+  SLUICE_KILL_POINT("slick.commit.fenced");
+  for (std::uint64_t position = first; position < first + count; ++position) {
+    std::uint64_t stamp = stamp_message(position);
+    file_.cell(position).stamp.compare_exchange_seq_cst(stamp, stamp_jump(position));
   }
-  SLUICE_KILL_POINT("slick.commit.idle");
-  if (file_.control().doorbell.waiting()) file_.control().doorbell.ring();
-  return result;
+  SLUICE_KILL_POINT("slick.commit.withdrawn");
+  entry_->record.store_release(kRecordIdle);
+  books_.uncertain += count;
+  return PublishResult::uncertain;
 }
 
 std::string TopicWriter::explain(PublishResult result, std::size_t bytes) const {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <sluice/loan_buffers.hpp>
+#include <sluice/shm/kill_point.hpp>
 #include <sluice/transport.hpp>
 
 #include "slick/back_pressure.hpp"
@@ -45,6 +46,8 @@ class TopicWriter final : public Writer {
 
   void claim_entry(const TopicSpec& spec);
   [[nodiscard]] Grant reserve(std::uint64_t most) noexcept;
+  [[nodiscard]] Grant reserve_slowly(std::uint64_t most) noexcept;
+  [[nodiscard]] bool try_reserve(std::uint64_t& position, std::uint64_t count) noexcept;
   [[nodiscard]] bool leave_jump(std::uint64_t position, std::uint64_t jumps, shm::Deadline& give_up) noexcept;
   [[nodiscard]] Room make_room() noexcept;
   void refresh_horizon() noexcept;
@@ -58,7 +61,8 @@ class TopicWriter final : public Writer {
   PublishResult publish_chunk(std::uint32_t chunk, std::size_t used, std::int64_t published_ns) noexcept;
   [[nodiscard]] ChunkPool::Chunk wait_for_chunk(std::size_t bytes, PublishResult& refused) noexcept;
   void stamp(std::uint64_t position, Cell& cell) noexcept;
-  PublishResult commit(const Grant& grant) noexcept;
+  PublishResult commit(std::uint64_t first, std::uint64_t count) noexcept;
+  PublishResult withdraw(std::uint64_t first, std::uint64_t count) noexcept;
   PublishResult refuse(PublishResult reason) noexcept;
   void account(std::uint64_t messages, std::uint64_t bytes) noexcept;
   void prefetch_cell(std::uint64_t position) noexcept;
@@ -77,6 +81,7 @@ class TopicWriter final : public Writer {
   std::uint64_t prefetch_distance_ = 0;
 
   std::uint64_t horizon_ = 0;      ///< As last loaded: it only grows, so an old value is merely cautious.
+  std::uint64_t open_until_ = 0;   ///< horizon_, and 0 while there are fences: below it a position is for the asking.
   std::uint64_t fence_epoch_ = 0;  ///< Up to which `fences_` is known.
   struct Fence {
     std::uint32_t entry;
@@ -86,5 +91,30 @@ class TopicWriter final : public Writer {
 
   WriterStats books_;
 };
+
+// What every publication goes through is inline; the rest of it is in topic_grant.cpp.
+
+/// Positions from `position` on, which is below the horizon. False: others had it first, and `position` is where
+/// `reserved` is now.
+inline bool TopicWriter::try_reserve(std::uint64_t& position, std::uint64_t count) noexcept {
+  // SYNC intent→grant: the record is stored before the CAS that grants (its release half), so whoever sees `reserved`
+  // above a position sees its owner's INTENT. Dying here quarantines at worst positions nobody has.
+  entry_->record.store_release(record_intent(position, count));
+  SLUICE_KILL_POINT("slick.reserve.intent");
+  if (!file_.control().reserved.compare_exchange_acq_rel(position, position + count)) return false;
+  SLUICE_KILL_POINT("slick.reserve.granted");
+  // SYNC horizon→data: with this fence every store into the cells comes after our load of the horizon, so a reader
+  // that saw any of them, then fenced and looked at the horizon, finds it beyond the cell's previous lap.
+  shm::fence_release();
+  return true;
+}
+
+inline TopicWriter::Grant TopicWriter::reserve(std::uint64_t most) noexcept {
+  std::uint64_t position = file_.control().reserved.load_relaxed();
+  if (position + most <= open_until_ && try_reserve(position, most)) [[likely]] {
+    return {position, most, PublishResult::ok};
+  }
+  return reserve_slowly(most);
+}
 
 }  // namespace sluice::slick

@@ -87,7 +87,7 @@ def _interpreter_ends() -> None: ...
 
 @final
 class MessageInfo(tuple[int, ...]):
-    __match_args__: tuple[str, str, str, str]
+    __match_args__: tuple[str, str, str, str, str]
     n_fields: int
     n_sequence_fields: int
     n_unnamed_fields: int
@@ -99,6 +99,8 @@ class MessageInfo(tuple[int, ...]):
     def publisher(self) -> int: ...
     @property
     def lost(self) -> int: ...
+    @property
+    def redelivered(self) -> bool: ...
 
 @final
 class Message:
@@ -183,6 +185,8 @@ class SubscriptionStats:
     def reserved(self) -> int: ...
     @property
     def evictions(self) -> int: ...
+    @property
+    def redelivered(self) -> int: ...
 
 class Subscription:
     def __init__(self, node: Node, topic: str, type: Optional[MessageType]) -> None: ...

@@ -79,6 +79,7 @@ PyObject* message_info(PyObject* self, void*) noexcept {
   PyStructSequence_SET_ITEM(result, 1, PyLong_FromLongLong(info.published_ns));
   PyStructSequence_SET_ITEM(result, 2, PyLong_FromUnsignedLongLong(info.publisher));
   PyStructSequence_SET_ITEM(result, 3, PyLong_FromUnsignedLongLong(info.lost));
+  PyStructSequence_SET_ITEM(result, 4, PyBool_FromLong(info.redelivered));
   return result;
 }
 
@@ -139,10 +140,11 @@ PyStructSequence_Field info_fields[] = {
     {"published_ns", "CLOCK_MONOTONIC (time.monotonic_ns) at publication; 0: unknown."},
     {"publisher", "Who counts in sequence; 0: unknown."},
     {"lost", "Messages lost by this subscription since the one before."},
+    {"redelivered", "Groups: another member had it before and died or was evicted; maybe seen twice."},
     {nullptr, nullptr}};
 
 PyStructSequence_Desc info_description = {"sluice.MessageInfo", "What is known about a received message.", info_fields,
-                                          4};
+                                          5};
 
 }  // namespace
 

@@ -206,7 +206,9 @@ void bind_subscription(py::module_& module) {
       .def_readonly("queued", &ReaderStats::queued, "Not yet taken, publications in flight included.")
       .def_readonly("bytes", &ReaderStats::bytes, "Payload bytes received.")
       .def_readonly("evictions", &ReaderStats::evictions,
-                    "Times it held publishers up for too long and lost its place.");
+                    "Times it held publishers up for too long and lost its place.")
+      .def_readonly("redelivered", &ReaderStats::redelivered,
+                    "Groups: taken over from a member that died or was evicted; not in received.");
 
   py::class_<PythonSubscription, std::shared_ptr<PythonSubscription>>(module, "Subscription",
                                                                       "What sluice.Subscription is made of.")

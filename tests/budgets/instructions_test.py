@@ -21,6 +21,9 @@ TOLERANCE = 0.05
 MESSAGES = 1024
 OPERATIONS = ("publish", "loan", "take")
 PLANTED = ("slick_reliable", "publish")
+ONE_READER = ("slick_best_effort", "publish")
+MANY_READERS = ("slick_best_effort_16", "publish")
+MORE_FOR_MANY = 0.02  # best_effort: nobody is waited for, so that others read must cost a publisher nothing
 
 
 def count(program, kind, operation, *plant):
@@ -47,8 +50,13 @@ def main():
     pairs = [(kind, operation) for kind in budgets for operation in OPERATIONS]
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         planted = pool.submit(count, program, *PLANTED, "--plant", "instructions")
+        with_many = pool.submit(count, program, *MANY_READERS)
         counts = dict(zip(pairs, pool.map(lambda pair: count(program, *pair), pairs)))
     failures = []
+    many = with_many.result()
+    print(f"{' '.join(MANY_READERS):27} {many:7.1f} instructions, with one reader {counts[ONE_READER]:.1f}")
+    if many > counts[ONE_READER] * (1 + MORE_FOR_MANY):
+        failures.append(f"publish with 16 readers: {many:.1f} instructions, with one {counts[ONE_READER]:.1f}")
     for (kind, operation), counted in counts.items():
         budget = budgets[kind].get(operation, 0)
         change = f"{100 * (counted / budget - 1):+.1f}%" if budget else "no budget yet"

@@ -64,6 +64,29 @@ class PluginSubject final : public Subject {
 
 }  // namespace
 
+namespace {
+
+/// Further readers beside the one of PluginSubject; they never take.
+class CrowdedSubject final : public Subject {
+ public:
+  CrowdedSubject(const TopicSpec& spec, const std::string& directory, int others) : first_(spec, directory) {
+    for (int i = 0; i < others; ++i) {
+      others_.push_back(registry_.get(spec.transport).open_reader(spec, {directory, {}}));
+    }
+  }
+
+  void publish() override { first_.publish(); }
+  void publish_loan() override { first_.publish_loan(); }
+  void take() override { first_.take(); }
+
+ private:
+  TransportRegistry registry_;
+  PluginSubject first_;
+  std::vector<std::unique_ptr<Reader>> others_;
+};
+
+}  // namespace
+
 struct NodeMessage {
   Payload bytes;
 };
@@ -128,6 +151,10 @@ const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all{
       {"slick_reliable", plugin("slick", Reliability::reliable)},
       {"slick_best_effort", plugin("slick", Reliability::best_effort)},
+      {"slick_best_effort_16",
+       [](const std::string& directory) {
+         return std::make_unique<CrowdedSubject>(spec_for("slick", Reliability::best_effort), directory, 15);
+       }},
       {"slick_raw", open_raw},
       {"inproc", plugin("inproc", Reliability::reliable)},
       {"node", [](const std::string& directory) { return std::make_unique<NodeSubject>(directory); }},

@@ -29,7 +29,8 @@ struct Kind {
   std::function<std::unique_ptr<Subject>(const std::string& directory)> open;
 };
 
-/// slick_reliable, slick_best_effort, slick_raw, inproc: at the plugin interface. node: Publisher and Subscription.
+/// slick_reliable, slick_best_effort (with 16 readers: slick_best_effort_16), slick_raw, inproc: at the plugin
+/// interface. node: Publisher and Subscription.
 [[nodiscard]] const std::vector<Kind>& kinds();
 
 /// Work that does not belong on the hot path, done there on purpose: whatever guards it must notice.

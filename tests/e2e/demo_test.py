@@ -159,11 +159,10 @@ class LaunchedDemo(DemoTest):
         demo = self.launch(*STEADY)
         demo.wait_for("streaming")
 
-        def topic():  # needs no configuration: the topic's file says what it is
-            info = subprocess.run([SLUICE, "topic", "info", "/file/data", "--json"], capture_output=True, text=True,
-                                  env={**os.environ, "SLUICE_RUNTIME_DIR": self.runtime_dir}, timeout=PATIENCE,
-                                  check=True)
-            return json.loads(info.stdout)
+        def topic():
+            command = [SLUICE, "topic", "info", "/file/data", "--json"]
+            return json.loads(subprocess.check_output(command, timeout=PATIENCE,
+                                                      env={**os.environ, "SLUICE_RUNTIME_DIR": self.runtime_dir}))
 
         wait_until(lambda: topic()["chunks"][0]["used"] > 0, lambda: f"a message in a chunk: {topic()}")
         cells, chunks = topic()["copies_per_delivery"]

@@ -2,6 +2,8 @@
 """`sluice topic info`: what carries a topic, who has it open, how often a message is copied, who has its chunks."""
 
 import json
+import os
+import pathlib
 import signal
 import unittest
 
@@ -9,9 +11,15 @@ from support import DomainTest
 
 MIXED = "topics: {/big: {max_size: 64KiB, depth: 4, reliability: reliable, inline_limit: 1KiB, max_publishers: 2, " \
         "max_subscribers: 2}}\n"
+SEGMENT = f"sluice-info-test-{os.getpid()}"
 
 
 class TopicInfo(DomainTest):
+    def setUp(self):
+        super().setUp()
+        segment = pathlib.Path("/dev/shm", SEGMENT)  # which outlives its users, as SlickQueue's do
+        self.addCleanup(segment.unlink, missing_ok=True)
+
     def info(self, topic, *options):
         result = self.sluice("topic", "info", topic, "--json", *options)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -44,8 +52,8 @@ class TopicInfo(DomainTest):
                       "Subscriptions:\n  /filter (process ", result.stdout)
         verbose = self.sluice("topic", "info", "-v", "robot/imu/raw").stdout
         for node, namespace, kind in (("driver", "/robot", "PUBLISHER"), ("filter", "/", "SUBSCRIPTION")):
-            self.assertIn(f"\nNode name: {node}\nNode namespace: {namespace}\nTopic type: bytes\nEndpoint type: {kind}\n",
-                          verbose)
+            self.assertIn(f"\nNode name: {node}\nNode namespace: {namespace}\nTopic type: bytes\n"
+                          f"Endpoint type: {kind}\n", verbose)
         self.assertIn("\nQoS profile:\n  Reliability: BEST_EFFORT\n  History (Depth): KEEP_LAST (16)\n"
                       "  Durability: VOLATILE\n", verbose)
 
@@ -72,8 +80,9 @@ class TopicInfo(DomainTest):
 
     def test_other_transports_say_it_too(self):
         config = self.file("x.yaml", "topics:\n  /in: {transport: inproc}\n"
-                           "  /raw: {segment: info-test, element: 64, depth: 8}\n"
-                           "  /eshm: {transport: eshm, channel: info-test, direction: master_to_slave, max_size: 64}\n")
+                           f"  /raw: {{segment: {SEGMENT}, element: 64, depth: 8}}\n"
+                           "  /eshm: {transport: eshm, channel: sluice-info-test, direction: master_to_slave, "
+                           "max_size: 64}\n")
         for topic, copies, files in (("/in", (4096, 0, 1, 0), 0), ("/raw", None, 2), ("/eshm", (64, 1, 1, 1), 1)):
             with self.subTest(topic=topic):
                 self.open_topic("publish", topic, "--config", config)
@@ -83,7 +92,7 @@ class TopicInfo(DomainTest):
                 self.assertEqual(info["chunks"], [])
 
     def test_what_the_configuration_does_not_say_is_not_guessed(self):
-        config = self.file("x.yaml", "topics: {/raw: {segment: info-test, element: 64, depth: 8}}\n")
+        config = self.file("x.yaml", f"topics: {{/raw: {{segment: {SEGMENT}, element: 64, depth: 8}}}}\n")
         self.open_topic("publish", "/raw", "--config", config)
         result = self.sluice("topic", "info", "/raw", "--json")
         self.assertEqual(result.returncode, 0)

@@ -15,7 +15,7 @@
 namespace sluice::kill_points {
 
 struct Options {
-  std::string world;  ///< As kill_campaign names it.
+  std::string world;     ///< As kill_campaign names it.
   std::string only;      ///< Points whose name begins so; empty: all.
   std::string scenario;  ///< Scenarios whose name contains this; empty: all.
   std::uint64_t seed = 1;

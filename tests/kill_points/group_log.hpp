@@ -7,9 +7,9 @@
 
 namespace sluice::kill_points {
 
-inline constexpr std::size_t kGroupWriters = 8;              ///< Publishers whose messages are counted one by one,
-inline constexpr std::size_t kGroupMessages = 1U << 16U;     ///< so many of each.
-inline constexpr std::size_t kGroupMembers = 128;            ///< Incarnations.
+inline constexpr std::size_t kGroupWriters = 8;           ///< Publishers whose messages are counted one by one,
+inline constexpr std::size_t kGroupMessages = 1U << 16U;  ///< so many of each.
+inline constexpr std::size_t kGroupMembers = 128;         ///< Incarnations.
 inline constexpr const char* kGroupName = "kill_points";
 
 /// A member's own log, stored so that it is right when its process is killed.

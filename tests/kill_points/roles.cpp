@@ -52,8 +52,7 @@ int play(Role role, const stress::Place& place, Indices& indices, GroupLog& grou
     case Role::member: return read_in_group(for_ever);
     case Role::members: return come_and_go(place, [&] { return read_in_group(kMessagesPerVisit); });
     case Role::subscriber: return read_messages(place, take_index(indices.readers), for_ever);
-    case Role::publishers:
-      return come_and_go(place, [&] { return publish(kMessagesPerVisit); });
+    case Role::publishers: return come_and_go(place, [&] { return publish(kMessagesPerVisit); });
     case Role::subscribers:
       return come_and_go(place, [&] { return read_messages(place, take_index(indices.readers), kMessagesPerVisit); });
     case Role::sweeper: {

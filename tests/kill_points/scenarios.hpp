@@ -43,9 +43,9 @@ enum class Provocation {
   publisher_stops_copying,
   subscriber_dies,
   subscriber_stops,
-  holder_dies,   ///< A subscriber that has just taken a chunk.
-  loaner_dies,   ///< A publisher that has filled a chunk.
-  member_dies,   ///< Of the group, with a claim.
+  holder_dies,  ///< A subscriber that has just taken a chunk.
+  loaner_dies,  ///< A publisher that has filled a chunk.
+  member_dies,  ///< Of the group, with a claim.
   member_stops,
 };
 
@@ -71,12 +71,12 @@ struct Scenario {
   Provocation provocation = Provocation::none;
   bool provoker_goes_first = false;  ///< Stopped, it is continued before the victim.
   Payload payload = Payload::cells;
-  bool batches = false;              ///< All publishers but the untouched one send several messages at once.
-  std::uint32_t history = 0;         ///< Subscriptions ask for so many old messages.
-  bool group = false;                ///< There is a group, with a member that nobody touches,
-  bool only_member = false;          ///< or without.
-  bool alone = false;                ///< The untouched two come after the victim met its fate.
-  bool leftover = false;             ///< The victim finds what somebody else left.
+  bool batches = false;       ///< All publishers but the untouched one send several messages at once.
+  std::uint32_t history = 0;  ///< Subscriptions ask for so many old messages.
+  bool group = false;         ///< There is a group, with a member that nobody touches,
+  bool only_member = false;   ///< or without.
+  bool alone = false;         ///< The untouched two come after the victim met its fate.
+  bool leftover = false;      ///< The victim finds what somebody else left.
   std::vector<Target> targets{};
 };
 

@@ -9,7 +9,6 @@
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
-#include "kill_points/players.hpp"
 #include "stress/stress_books.hpp"
 
 namespace sluice::kill_points {
@@ -146,19 +145,6 @@ void TopicCase::start_survivors() {
   if (scenario_.group && !scenario_.only_member) start_untouched_member();
   members_.push_back({start_process("", [&] { return write_untouched(place_, scenario_); }), false});
   require_progress("at the start");
-}
-
-/// Before the first message, like the untouched subscriber.
-void TopicCase::start_untouched_member() {
-  members_.push_back({start_process("",
-                                    [&] {
-                                      stress::Place place = place_;
-                                      place.spec.options["group"] = {kGroupName, {}};
-                                      return read_as_member(place, group_, 0, UINT64_MAX);
-                                    }),
-                      true});
-  require(eventually([&] { return value(group_.members[0].opened) != 0; }, kWatchdog),
-          "the untouched member cannot join its group");
 }
 
 /// A segment as 1.2.x and Python make it: complete, and in no known state.

@@ -2,6 +2,7 @@
 
 #include <sluice/plugin.hpp>
 
+#include "kill_points/players.hpp"
 #include "kill_points/topic_case.hpp"
 #include "slick/entries.hpp"
 
@@ -11,9 +12,24 @@ namespace sluice::kill_points {
 
 namespace {
 
+using test::eventually;
+
 std::uint64_t value(const stress::Word& word) { return word.load_acquire(); }
 
 }  // namespace
+
+/// Before the first message, like the untouched subscriber.
+void TopicCase::start_untouched_member() {
+  members_.push_back({start_process("",
+                                    [&] {
+                                      stress::Place place = place_;
+                                      place.spec.options["group"] = {kGroupName, {}};
+                                      return read_as_member(place, group_, 0, UINT64_MAX);
+                                    }),
+                      true});
+  require(eventually([&] { return value(group_.members[0].opened) != 0; }, kWatchdog),
+          "the untouched member cannot join its group");
+}
 
 /// Each message was new to one member at most, and if the topic is reliable somebody gave it back.
 void TopicCase::check_group_messages(std::uint32_t members, bool somebody_died) {
@@ -50,7 +66,8 @@ void TopicCase::check_group() {
   std::uint64_t positions = 0;
   for (std::uint32_t k = scenario_.only_member ? 1 : 0; k < members; ++k) {
     const MemberLog& log = group_.members[k];
-    require(value(log.torn) == 0, "member " + std::to_string(k) + ": torn messages: " + std::to_string(value(log.torn)));
+    require(value(log.torn) == 0,
+            "member " + std::to_string(k) + ": torn messages: " + std::to_string(value(log.torn)));
     all_finished = all_finished && value(log.finished) == 1;
     evictions += value(log.evictions);
     accounted += value(log.received) + value(log.lost) + value(log.skipped);
@@ -61,8 +78,8 @@ void TopicCase::check_group() {
   if (scenario_.only_member) return;  // each time that it comes back there is a new group
   require(value(group_.members[0].finished) == 1, "the untouched member did not finish");
   require(value(group_.members[0].evictions) == 0 || held_long_, "the untouched member was evicted");
-  require(somebody_died || accounted == positions, "the members' books have " + std::to_string(accounted) + " of " +
-                                                       std::to_string(positions) + " positions");
+  require(somebody_died || accounted == positions,
+          "the members' books have " + std::to_string(accounted) + " of " + std::to_string(positions) + " positions");
 }
 
 /// Everybody has gone. Who comes now can have every chunk, but for those of the history.

@@ -43,7 +43,7 @@ PUBLIC_HEADERS = {
                   "transport_options", "transport_registry", "type_name", "units", "detail/quote"),
     "topic": ("config", "topic_name", "detail/config_keys", "detail/yaml_document"),
     "control": ("graph",),
-    "node": ("executor", "node", "node_options", "publisher", "sluice", "subscription"),
+    "node": ("bytes_batch", "executor", "node", "node_options", "publisher", "sluice", "subscription"),
     "foreign loop": ("asio",),
 }
 LAYER_OF_HEADER = {f"transport/include/sluice/{name}.hpp": layer

@@ -32,6 +32,8 @@ class Life {
     }
   }
 
+  Life(const Life&) = delete;
+  Life& operator=(const Life&) = delete;
   ~Life() {
     while (!held_.empty()) let_go();
   }

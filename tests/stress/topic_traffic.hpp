@@ -45,10 +45,10 @@ struct Traffic {
   std::string directory;
   mutable TopicLog log;
   std::uint64_t seed = 1;
-  std::uint64_t pause_us = 0;   ///< The longest of publishers between two calls.
-  std::size_t max_loans = 2;  ///< As in the specification's options.
-  bool nobody_dies = true;      ///< Then nothing may be missing on a reliable topic, and nothing comes twice.
-  Count* go = nullptr;          ///< Publishers begin.
+  std::uint64_t pause_us = 0;  ///< The longest of publishers between two calls.
+  std::size_t max_loans = 2;   ///< As in the specification's options.
+  bool nobody_dies = true;     ///< Then nothing may be missing on a reliable topic, and nothing comes twice.
+  Count* go = nullptr;         ///< Publishers begin.
   Count* faults = nullptr;
 
   void fault(const std::string& what) const;

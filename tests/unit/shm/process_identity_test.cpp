@@ -13,8 +13,8 @@ namespace {
 struct IdleChild {
   IdleChild()
       : process([this] {
-          const std::uint64_t start_time = shm::ProcessIdentity::self().start_time;
-          if (::write(pipe[1], &start_time, sizeof(start_time)) != sizeof(start_time)) return 1;
+          const std::uint64_t own = shm::ProcessIdentity::self().start_time;
+          if (::write(pipe[1], &own, sizeof(own)) != sizeof(own)) return 1;
           for (;;) ::pause();
           return 0;
         }) {

@@ -186,7 +186,7 @@ struct Footprint {
 
 /// How often the bytes of a message are copied on its way.
 struct CopiesPerDelivery {
-  std::size_t up_to = 0;           ///< Messages of at most so many bytes, that are longer than those of the entry before.
+  std::size_t up_to = 0;           ///< Messages of at most so many bytes, longer than those of the entry before.
   std::uint32_t publish_loan = 0;  ///< By publishing a loan.
   std::uint32_t publish_copy = 0;  ///< By publishing a copy.
   std::uint32_t take = 0;          ///< By each subscription.
@@ -246,8 +246,8 @@ class SLUICE_EXPORT Transport {
   /// Removes what dead processes left in the domain's directory; returns how many files that were.
   virtual std::size_t remove_leftovers(const TransportContext& context);
 
-  /// Looks at the topic of a valid `spec` from outside, as it is now. Disturbs nobody, writes nothing. Throws Error when
-  /// something is there that is no topic of this transport.
+  /// Looks at the topic of a valid `spec` from outside, as it is now. Disturbs nobody, writes nothing. Throws Error
+  /// when something is there that is no topic of this transport.
   [[nodiscard]] virtual TopicReport inspect(const TopicSpec& spec, const TransportContext& context) const;
 };
 

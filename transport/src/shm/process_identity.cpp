@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdio>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 
@@ -56,8 +56,9 @@ ProcessIdentity ProcessIdentity::self() {
 }
 
 bool process_is_stopped(std::uint32_t pid, std::uint64_t start_time) noexcept {
-  std::array<char, 32> path{};
-  std::snprintf(path.data(), path.size(), "/proc/%u/stat", pid);
+  std::array<char, 32> path{"/proc/"};
+  char* end = std::to_chars(path.data() + 6, path.data() + 16, pid).ptr;
+  std::memcpy(end, "/stat", 6);
   const ProcessStatus status = read_status(path.data());
   return (status.state == 'T' || status.state == 't') && status.start_time == start_time && start_time != 0;
 }

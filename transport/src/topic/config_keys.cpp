@@ -53,9 +53,8 @@ constexpr std::array kTopicKeys{
         "hole_timeout", "slick", "a duration", "10ms",
         "A position that a dead or stopped publisher left unfilled is skipped and counted after this time (raw topics: "
         "100ms)."},
-    ConfigKey{
-        "stall_timeout", "slick", "a duration", "1s",
-        "The same for a publisher that is merely too slow; it learns that the delivery is uncertain."},
+    ConfigKey{"stall_timeout", "slick", "a duration", "1s",
+              "The same for a publisher that is merely too slow; it learns that the delivery is uncertain."},
     ConfigKey{"evict_after", "slick", "a duration", "5s",
               "A reliable reader that has held publishers up for this long is evicted."},
     ConfigKey{"max_publishers", "slick", "a number", "64",
