@@ -28,8 +28,7 @@ constexpr Group kGroups[] = {{"latency", add_latency_rows}, {"throughput", add_t
                              {"sizes", add_size_rows},      {"blocked", add_blocked_rows},
                              {"nodes", add_node_rows},      {"waiting", add_waiting_rows},
                              {"peers", add_peer_rows},      {"channels", add_channel_rows},
-                             {"memory", add_memory_rows},
-                             {"views", add_view_rows}};
+                             {"memory", add_memory_rows},   {"views", add_view_rows}};
 
 constexpr int kTooFewCores = 77;  ///< Test drivers read it as "skipped".
 

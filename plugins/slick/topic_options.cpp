@@ -50,7 +50,7 @@ std::vector<ChunkRequest> read_chunks(const OptionReader& reader, const TopicSpe
   }
   std::sort(chunks.begin(), chunks.end(), [](const auto& a, const auto& b) { return a.size < b.size; });
   if (!chunks.empty() && chunks.back().size < spec.max_size) {
-    reader.refuse("chunks", "the largest, " + format_size(chunks.back().size) +
+    reader.refuse("chunks", "'" + reader.text("chunks") + "': the largest, " + format_size(chunks.back().size) +
                                 ", cannot carry a message of max_size (" + format_size(spec.max_size) +
                                 "); add a larger one, or lower max_size");
   }

@@ -117,13 +117,13 @@ TEST_CASE("a plugin directory that does not exist is named") {
 TEST_CASE("asking a transport for what it cannot do is one sentence with the place") {
   TransportRegistry registry;
   SECTION("durability") {
-    TopicSpec spec = reliable_topic("slick");
+    TopicSpec spec = reliable_topic("inproc");
     spec.qos.durability = Durability::transient_local;
     spec.qos.history = 1;
     spec.origins["durability"] = Origin{"demo.yaml", 4, 9};
     CHECK_THROWS_WITH(
         registry.check(spec),
-        "demo.yaml:4:9: topic '/x': transport 'slick' cannot do 'transient_local'; change 'durability' or "
+        "demo.yaml:4:9: topic '/x': transport 'inproc' cannot do 'transient_local'; change 'durability' or "
         "choose another transport");
   }
   SECTION("a reliable work-stealing group") {
