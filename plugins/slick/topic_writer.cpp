@@ -154,7 +154,8 @@ inline PublishResult TopicWriter::publish_inline(std::span<const std::byte> payl
 
 PublishResult TopicWriter::publish(const LoanedBuffer& loan, std::size_t used, std::int64_t published_ns) noexcept {
   if ((loan.handle & kChunkLoan) == 0 || used <= file_.geometry().inline_limit || used > loan.size) {
-    const PublishResult result = publish_copy({loan.data, used}, published_ns);
+    const PublishResult result =
+        used > loan.size ? PublishResult::too_large : publish_copy({loan.data, used}, published_ns);
     discard(loan);
     return result;
   }
@@ -257,7 +258,7 @@ PublishResult TopicWriter::publish_chunk(std::uint32_t chunk, std::size_t used, 
 }
 
 PublishResult TopicWriter::refuse(PublishResult reason) noexcept {
-  ++books_.timeouts;
+  if (reason == PublishResult::timeout) ++books_.timeouts;
   write_books();
   return reason;
 }
@@ -278,6 +279,10 @@ PublishResult TopicWriter::refuse(PublishResult reason) noexcept {
 
 std::string TopicWriter::explain(PublishResult result, std::size_t bytes) const {
   const TopicGeometry& geometry = file_.geometry();
+  if (result == PublishResult::too_large && bytes <= geometry.max_payload) {
+    return "a message of " + std::to_string(bytes) +
+           " bytes is longer than the loan it was written into; ask for as much";
+  }
   if (result == PublishResult::too_large) {
     return "a message of " + std::to_string(bytes) + " bytes is longer than max_size, " +
            std::to_string(geometry.max_payload) + " bytes; raise it in the topic's YAML";

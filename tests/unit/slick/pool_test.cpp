@@ -221,6 +221,20 @@ TEST_CASE("a reader that holds max_views chunks takes nothing more, says why, an
   CHECK_FALSE(reader->holds_too_many());
 }
 
+TEST_CASE("more than was lent is refused, and the loan is given back") {
+  const PoolBench bench;
+  const auto reader = bench.reader();
+  const auto writer = bench.writer();
+  const LoanedBuffer short_one = writer->loan(10);
+  REQUIRE(short_one.size < kLarge);
+  CHECK(writer->publish(short_one, short_one.size + 1, 0) == PublishResult::too_large);
+  const LoanedBuffer long_one = writer->loan(kLarge);
+  CHECK(writer->publish(long_one, kLarge + 1, 0) == PublishResult::too_large);
+  CHECK(lent_chunks(bench.file()) == 0);
+  CHECK_FALSE(reader->take());
+  CHECK(writer->stats().timeouts == 0);
+}
+
 TEST_CASE("a publisher that holds max_loans gets no other, and is told so") {
   const PoolBench bench;
   const auto writer = bench.writer();
