@@ -24,6 +24,8 @@ def arguments():
     parser = argparse.ArgumentParser(prog="./dev lint", description=__doc__.split("\n", 1)[0],
                                      epilog="rules: " + ", ".join(names))
     parser.add_argument("rules", metavar="RULE", nargs="*", help="check these rules only")
+    parser.add_argument("--quick", action="store_true",
+                        help="clang-tidy looks at the libraries, the plugins and the tools only")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the source tree")
     parser.add_argument("--build", type=pathlib.Path, help="a configured build tree (default: ROOT/build/release)")
     chosen = parser.parse_args()
@@ -35,7 +37,7 @@ def arguments():
 
 def main():
     chosen = arguments()
-    tree = Tree(chosen.root, chosen.build or chosen.root / "build/release")
+    tree = Tree(chosen.root, chosen.build or chosen.root / "build/release", quick=chosen.quick)
     broken = 0
     for rule in RULES:
         if chosen.rules and rule.name not in chosen.rules:

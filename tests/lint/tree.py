@@ -38,8 +38,9 @@ def rule(name, remedy):
 
 
 class Tree:
-    def __init__(self, root, build):
+    def __init__(self, root, build, quick=False):
         self.root = pathlib.Path(root)
+        self.quick = quick  # what takes long may look at the most important part only
         self.build = pathlib.Path(build)  # a configured build tree with compile_commands.json
 
     @functools.cached_property
