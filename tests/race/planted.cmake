@@ -46,8 +46,11 @@ sluice_plant_race(NAME stamp_without_acquire SCENARIO topic_reliable_polling FIL
                   INSTEAD [[const std::uint64_t stamp = cell.stamp.load_relaxed();
     if (stamp == stamp_message(next_))]])
 sluice_plant_race(NAME payload_after_stamp SCENARIO topic_reliable_polling FILE plugins/slick/topic_writer.cpp
-                  TEXT    [[const PublishResult result = commit(*position, cell);]]
-                  INSTEAD [[const PublishResult result = commit(*position, cell);
+                  TEXT    [[const PublishResult result = commit(grant.first, grant.count);
+  prefetch_cell(grant.first + prefetch_distance_);
+  account(1, payload.size());]]
+                  INSTEAD [[const PublishResult result = commit(grant.first, grant.count);
+  account(1, payload.size());
   std::memcpy(TopicFile::payload(cell), payload.data(), payload.size());]])
 
 # Reuse of cells.
@@ -55,22 +58,26 @@ sluice_plant_race(NAME cursor_without_release SCENARIO topic_reliable_polling FI
                   TEXT    [[entry_->cursor.exchange_seq_cst(cursor)]]
                   INSTEAD [[entry_->cursor.store_relaxed(cursor)]]
                   ALSO plugins/slick/topic_reader.cpp)
-sluice_plant_race(NAME cursor_without_acquire SCENARIO topic_reliable_polling FILE plugins/slick/horizon.cpp
-                  TEXT    [[const std::uint64_t cursor = entry.cursor.load_acquire();]]
-                  INSTEAD [[const std::uint64_t cursor = entry.cursor.load_relaxed();]])
+sluice_plant_race(NAME cursor_without_acquire SCENARIO topic_reliable_polling FILE plugins/slick/entries.hpp
+                  TEXT    [[visit(Consumer{k, false, entry.cursor.load_acquire(), state});]]
+                  INSTEAD [[visit(Consumer{k, false, entry.cursor.load_relaxed(), state});]]
+                  ALSO plugins/slick/horizon.cpp)
 sluice_plant_race(NAME given_back_too_early SCENARIO topic_reliable_polling FILE plugins/slick/topic_reader.cpp
-                  TEXT    [[released_[next_ & file_.geometry().mask] = 0;]]
-                  INSTEAD [[released_[next_ & file_.geometry().mask] = 0; place_.publish_cursor(next_ + 1);]])
-sluice_plant_race(NAME horizon_without_acquire SCENARIO topic_horizon FILE plugins/slick/topic_writer.cpp
+                  TEXT    [[released_.hand_out_until(next_ + 1);
+  deliver(message, payload]]
+                  INSTEAD [[place_.publish_cursor(next_ + 1);
+  released_.hand_out_until(next_ + 1);
+  deliver(message, payload]])
+sluice_plant_race(NAME horizon_without_acquire SCENARIO topic_horizon FILE plugins/slick/topic_grant.cpp
                   TEXT    [[horizon_ = file_.control().horizon.load_acquire();]]
                   INSTEAD [[horizon_ = file_.control().horizon.load_relaxed();]])
 sluice_plant_race(NAME record_without_acquire SCENARIO topic_rare_publisher FILE plugins/slick/horizon.hpp
                   TEXT    [[std::uint64_t record = entry.record.load_acquire();]]
                   INSTEAD [[std::uint64_t record = entry.record.load_relaxed();]]
-                  ALSO plugins/slick/horizon.cpp plugins/slick/topic_reader.cpp)
-sluice_plant_race(NAME no_quarantine SCENARIO topic_stopped_owner FILE plugins/slick/topic_writer.cpp
-                  TEXT    [[if (!fences_.empty() && is_quarantined(position))]]
-                  INSTEAD [[if (!fences_.empty() && is_quarantined(position) && false)]])
+                  ALSO plugins/slick/horizon.cpp plugins/slick/hole_watch.cpp)
+sluice_plant_race(NAME no_quarantine SCENARIO topic_stopped_owner FILE plugins/slick/topic_grant.cpp
+                  TEXT    [[if (fences_.empty() || !is_quarantined(position)) return]]
+                  INSTEAD [[if (fences_.empty() || !is_quarantined(position) || true) return]])
 
 # SlickQueue segments.
 sluice_plant_race(NAME raw_without_release SCENARIO raw_watched FILE transport/include/sluice/slick/ring.hpp
