@@ -28,9 +28,7 @@ bool BackPressure::deal_with_slowest() noexcept {
     stall_ = {};  // whoever takes the claim over gets as much time
     return group.evict_laggards(slowest.cursor);
   }
-  std::uint32_t state = slowest.state;
-  const bool evicted =
-      file_.reader(slowest.entry).state.compare_exchange_seq_cst(state, with_state(state, EntryState::evicted));
+  const bool evicted = evict_reader(file_, slowest.entry, slowest.state);
   SLUICE_KILL_POINT("slick.evict.done");
   return evicted;
 }

@@ -104,6 +104,11 @@ void take_back_loans(TopicFile& file, std::uint32_t writer) noexcept {
   }
 }
 
+bool evict_reader(TopicFile& file, std::uint32_t entry, std::uint32_t state) noexcept {
+  return entry_state(state) == EntryState::active &&
+         file.reader(entry).state.compare_exchange_seq_cst(state, with_state(state, EntryState::evicted));
+}
+
 bool reclaim_reader_if_dead(TopicFile& file, std::uint32_t entry) noexcept {
   return reclaim_if_dead(file, file.reader_byte(entry), [&] {
     clear_holds(file, entry);

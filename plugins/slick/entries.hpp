@@ -92,6 +92,9 @@ bool reclaim_if_dead(TopicFile& file, shm::ByteRange byte, FreeEntry free_entry)
   return true;
 }
 
+/// Takes a reader's place from it, if it is still in the state that was seen, and active in that; whether it did.
+bool evict_reader(TopicFile& file, std::uint32_t entry, std::uint32_t state) noexcept;
+
 /// Frees an entry if its owner is dead; whether it did.
 bool reclaim_reader_if_dead(TopicFile& file, std::uint32_t entry) noexcept;
 bool reclaim_writer_if_dead(TopicFile& file, std::uint32_t entry) noexcept;

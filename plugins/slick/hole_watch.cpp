@@ -11,6 +11,10 @@
 namespace sluice::slick {
 
 bool HoleWatch::look(std::uint64_t position, std::uint64_t reserved) noexcept {
+  if (reserved <= position) {
+    hole_ = kNone;
+    return false;
+  }
   const std::int64_t now = shm::monotonic_ns();
   if (hole_ != position) {
     hole_ = position;

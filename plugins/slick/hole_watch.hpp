@@ -19,11 +19,8 @@ class HoleWatch {
   HoleWatch(TopicFile& file, std::chrono::nanoseconds hole_timeout, std::chrono::nanoseconds stall_timeout) noexcept
       : file_(file), hole_timeout_ns_(hole_timeout.count()), stall_timeout_ns_(stall_timeout.count()) {}
 
-  /// `position` is not published; `reserved`, loaded before, is above it. Whether that has changed now.
+  /// `position` was not published when `reserved` was loaded. Whether it was a hole that is none any more.
   bool look(std::uint64_t position, std::uint64_t reserved) noexcept;
-
-  /// There is no hole.
-  void nothing_there() noexcept { hole_ = kNone; }
 
   /// How long until the next look makes sense; at least a microsecond. Nothing to watch: `otherwise`.
   [[nodiscard]] std::chrono::nanoseconds until_next_look(std::chrono::nanoseconds otherwise) const noexcept;

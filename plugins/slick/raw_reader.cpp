@@ -45,10 +45,7 @@ void RawReader::join() noexcept {
 std::uint32_t RawReader::writer_count() const { return count_live_writers(companion_.file()); }
 
 /// A close look takes the producers' line away from them: once in a tick of the coarse clock.
-Ring::Effort RawReader::effort() noexcept {
-  const std::int64_t tick = shm::monotonic_coarse_ns();
-  return std::exchange(last_look_ns_, tick) != tick ? Ring::Effort::close : Ring::Effort::slot_only;
-}
+Ring::Effort RawReader::effort() noexcept { return tick_.is_new() ? Ring::Effort::close : Ring::Effort::slot_only; }
 
 std::optional<TakenMessage> RawReader::take() noexcept {
   place_.own().taken_from_here();

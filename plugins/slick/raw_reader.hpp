@@ -5,6 +5,7 @@
 #include <sluice/copy_buffers.hpp>
 #include <sluice/transport.hpp>
 
+#include "slick/coarse_tick.hpp"
 #include "slick/raw_companion.hpp"
 #include "slick/raw_poller.hpp"
 #include "slick/reader_place.hpp"
@@ -42,7 +43,7 @@ class RawReader final : public Reader {
   RawOptions options_;
   Ring::Cursor cursor_;
   std::uint64_t cursor_period_;  ///< reliable: elements after which publishers learn of the cursor.
-  std::int64_t last_look_ns_ = 0;
+  CoarseTick tick_;
 
   ReaderStats books_;  ///< In elements; what cursor_ counts is not in it.
   std::uint64_t lost_reported_ = 0;

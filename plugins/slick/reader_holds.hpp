@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -7,6 +8,7 @@
 #include <sluice/shm/atomic.hpp>
 #include <sluice/shm/doorbell.hpp>
 #include <sluice/shm/kill_point.hpp>
+#include <sluice/transport.hpp>
 
 namespace sluice::slick {
 
@@ -41,8 +43,12 @@ class ReaderHolds {
     if (released_.waiting()) released_.ring();
   }
 
-  /// Rung when something is released while somebody waits for a place here: see Doorbell.
-  [[nodiscard]] shm::Doorbell& released() noexcept { return released_; }
+  /// As Reader::arm, for whoever waits until something is released. Nothing: there is a place.
+  [[nodiscard]] std::optional<WaitFor> arm(std::chrono::nanoseconds at_most) noexcept {
+    const std::uint32_t value = released_.arm();
+    if (!full()) return std::nullopt;
+    return WaitFor{&released_.word(), value, at_most};
+  }
 
   [[nodiscard]] bool full() const noexcept {
     for (const auto& word : words_) {

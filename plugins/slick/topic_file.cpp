@@ -114,13 +114,15 @@ std::optional<TopicFile> TopicFile::look_at(const std::string& path, const std::
   return file;
 }
 
-void TopicFile::agree(const TopicSpec& spec, shm::Deadline deadline) {
-  while (!lock_.try_lock_exclusive(kTypeByte)) {
-    if (deadline.passed() || shm::sleep_cancelled()) {
-      throw Error("topic '" + spec.name + "': somebody has been declaring its type for too long");
-    }
+void TopicFile::lock_patiently(shm::ByteRange byte, shm::Deadline deadline, const std::string& otherwise) {
+  while (!lock_.try_lock_exclusive(byte)) {
+    if (deadline.passed() || shm::sleep_cancelled()) throw Error(otherwise);
     shm::sleep_for(std::chrono::milliseconds{1});
   }
+}
+
+void TopicFile::agree(const TopicSpec& spec, shm::Deadline deadline) {
+  lock_patiently(kTypeByte, deadline, "topic '" + spec.name + "': somebody has been declaring its type for too long");
   SLUICE_KILL_POINT("slick.agree.locked");
   agree_on_type(*mapping_.at<TopicHeader>(0), spec);  // what it throws ends us, and with us the lock
   lock_.unlock(kTypeByte);

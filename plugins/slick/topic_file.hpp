@@ -67,6 +67,14 @@ class TopicFile {
   [[nodiscard]] Cell& cell(std::uint64_t position) const noexcept {
     return *mapping_.at<Cell>(geometry_.ring_offset + (position & geometry_.mask) * geometry_.cell_stride);
   }
+  /// Whether the horizon is at most `distance` beyond `position`; with capacity: whether everything read so far from
+  /// the position's cell belongs to it. The caller's loads came before; SYNC horizon→data: the acquire fence pairs with
+  /// the release fence between a producer's load of the horizon and its stores, so reading anything of a later lap
+  /// means finding the horizon beyond position + capacity here.
+  [[nodiscard]] bool horizon_within(std::uint64_t position, std::uint64_t distance) const noexcept {
+    shm::fence_acquire();
+    return control().horizon.load_relaxed() <= position + distance;
+  }
   [[nodiscard]] static std::byte* payload(Cell& cell) noexcept {
     return reinterpret_cast<std::byte*>(&cell) + kCellHeader;
   }
@@ -104,6 +112,9 @@ class TopicFile {
     return {geometry_.writers_offset + k * sizeof(WriterEntry), 1};
   }
   [[nodiscard]] shm::FileLock& lock() noexcept { return lock_; }
+
+  /// Takes a byte that others hold for a moment only. Throws Error with `otherwise` at the deadline.
+  void lock_patiently(shm::ByteRange byte, shm::Deadline deadline, const std::string& otherwise);
   [[nodiscard]] const shm::FileLock& lock() const noexcept { return lock_; }
   [[nodiscard]] bool reliable() const noexcept { return reliable_; }
 

@@ -88,7 +88,7 @@ TopicGeometry plan_geometry(const TopicSpec& spec, const TopicOptions& options) 
   const bool pool = spec.max_size > options.inline_limit;
   plan.max_payload = spec.max_size;
   plan.inline_limit = pool ? options.inline_limit : spec.max_size;
-  plan.history = spec.qos.durability == Durability::transient_local ? spec.qos.history : 0;
+  plan.history = wanted_history(spec);
   plan.max_writers = options.max_publishers.value_or(kEntries);
   plan.max_readers = options.max_subscribers.value_or(kEntries);
   plan.max_groups = options.max_groups;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -41,7 +42,19 @@ struct TopicGeometry {
   std::array<ChunkClass, kChunkClasses> chunk_classes{};
 
   [[nodiscard]] bool has_pool() const noexcept { return chunk_count != 0; }
+
+  /// best_effort: where a reader that was lapped at `position` goes on: well inside what is intact, so that publishers
+  /// do not lap it again at once.
+  [[nodiscard]] std::uint64_t after_lap(std::uint64_t position, std::uint64_t reserved) const noexcept {
+    const std::uint64_t keep = has_pool() ? (window - horizon_step) / 2 : capacity / 2;
+    return std::max(position + 1, reserved > keep ? reserved - keep : 0);
+  }
 };
+
+/// Messages that whoever joins late asks for.
+[[nodiscard]] inline std::uint64_t wanted_history(const TopicSpec& spec) noexcept {
+  return spec.qos.durability == Durability::transient_local ? spec.qos.history : 0;
+}
 
 /// The geometry that a new file for `spec` gets. Throws ConfigError when it would be larger than 2^46 bytes.
 [[nodiscard]] TopicGeometry plan_geometry(const TopicSpec& spec, const TopicOptions& options);

@@ -21,18 +21,6 @@ void for_each_member(const TopicFile& file, std::uint32_t group, Visit visit) no
   }
 }
 
-/// A member, and how often it had joined when it was found to be in the way.
-struct Laggard {
-  std::uint32_t member = 0;
-  std::uint32_t state = 0;
-};
-
-bool evict(TopicFile& file, Laggard laggard) noexcept {
-  if (entry_state(laggard.state) != EntryState::active) return false;
-  return file.reader(laggard.member)
-      .state.compare_exchange_seq_cst(laggard.state, with_state(laggard.state, EntryState::evicted));
-}
-
 }  // namespace
 
 bool TopicGroup::settle(std::uint64_t position, std::uint64_t wanted) noexcept {
@@ -83,18 +71,18 @@ bool TopicGroup::evict_laggards(std::uint64_t position) noexcept {
   const std::uint64_t word = claim(position).load_acquire();
   const bool claimed = claim_is_of(word, position) && claim_state(word) == ClaimState::claimed;
   const auto owner = static_cast<std::uint32_t>(claim_member(word));
-  Laggard laggard{owner, 0};
-  if (claimed && owner < file_->geometry().max_readers) laggard.state = file_->reader(owner).state.load_acquire();
+  const bool known = claimed && owner < file_->geometry().max_readers;
+  const std::uint32_t state = known ? file_->reader(owner).state.load_acquire() : 0;
   SLUICE_KILL_POINT("slick.group.evicting");
   // Our decision may be old: since then another publisher may have dealt with it.
   if (entry().cursor.load_acquire() != position) return false;
-  if (evict(*file_, laggard)) return true;
+  if (known && evict_reader(*file_, owner, state)) return true;
   bool any = false;
   bool changed = false;
   for_each_member(*file_, index_, [&](std::uint32_t member) {
     any = true;
-    const std::uint32_t state = file_->reader(member).state.load_acquire();
-    if (entry().cursor.load_acquire() == position) changed = evict(*file_, {member, state}) || changed;
+    const std::uint32_t seen = file_->reader(member).state.load_acquire();
+    if (entry().cursor.load_acquire() == position) changed = evict_reader(*file_, member, seen) || changed;
   });
   if (any || entry().cursor.load_acquire() != position) return changed;
   return end(life);

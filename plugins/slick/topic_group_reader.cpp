@@ -23,19 +23,13 @@ TopicGroupReader::TopicGroupReader(const TopicSpec& spec, const TopicOptions& op
       options_(options),
       topic_(spec.name),
       place_(file_, spec.name),
-      holds_(file_.geometry().has_pool() ? file_.holds(place_.index()) : std::span<shm::SharedAtomic<std::uint32_t>>{}),
+      holds_(file_.holds(place_.index())),
       holes_(file_, options.hole_timeout, options.stall_timeout),
       group_(file_, 0) {
-  const bool wants_history = spec.qos.durability == Durability::transient_local;
-  const shm::Deadline deadline = shm::Deadline::after(kJoinPatience);
-  while (!file_.lock().try_lock_exclusive(kGroupsByte)) {
-    if (deadline.passed() || shm::sleep_cancelled()) {
-      throw Error("topic '" + topic_ + "': somebody has been joining a group for too long");
-    }
-    shm::sleep_for(std::chrono::milliseconds{1});
-  }
+  file_.lock_patiently(kGroupsByte, shm::Deadline::after(kJoinPatience),
+                       "topic '" + topic_ + "': somebody has been joining a group for too long");
   SLUICE_KILL_POINT("slick.group.locked");
-  enter(wants_history ? std::min<std::uint64_t>(spec.qos.history, file_.geometry().history) : 0);
+  enter(std::min(wanted_history(spec), file_.geometry().history));
   file_.lock().unlock(kGroupsByte);  // what `enter` throws ends us, and with us the lock
   books_.joined = group_.entry().joined.load_acquire();
   write_books();
@@ -55,7 +49,7 @@ void TopicGroupReader::enter(std::uint64_t history) {
 TopicGroupReader::~TopicGroupReader() {
   if (!file_.lock().usable()) return;
   write_books();
-  if (file_.geometry().has_pool()) clear_holds(file_, place_.index());
+  clear_holds(file_, place_.index());
   orphan_claims(file_, place_.index());
   SLUICE_KILL_POINT("slick.group.leaving");
   place_.leave();
@@ -90,7 +84,7 @@ std::optional<TakenMessage> TopicGroupReader::take() noexcept {
   place_.own().taken_from_here();
   if (is_out() && !reenter()) return taken;
   waits_for_release_ = false;
-  if (time_to_look(last_look_back_ns_) && take_abandoned(taken.emplace())) return taken;
+  if (look_back_tick_.is_new() && take_abandoned(taken.emplace())) return taken;
   if (waits_for_release_ || !take_next(taken.emplace())) taken.reset();
   return taken;
 }
@@ -110,11 +104,7 @@ bool TopicGroupReader::take_next(TakenMessage& message) noexcept {
     }
     const std::uint64_t stamp = file_.cell(next).stamp.load_acquire();
     if (stamp == stamp_message(next)) {
-      if (file_.geometry().has_pool() && holds_.full()) {
-        waits_for_release_ = true;
-        return false;
-      }
-      if (copies_.prepare(sizeof(Ticket) + file_.geometry().inline_limit) == nullptr) return false;
+      if (!can_read()) return false;
       if (!group_.settle(next, claimed(next))) {
         if (is_nonsense(next)) return false;
         continue;
@@ -140,9 +130,15 @@ bool TopicGroupReader::take_next(TakenMessage& message) noexcept {
       fall_behind(next);
     } else {
       if (file_.reliable() && file_.control().space.waiting_relaxed()) advance();
-      if (!time_to_look(last_look_ns_) || !look_for_trouble(next)) return false;
+      if (!tick_.is_new() || !look_for_trouble(next)) return false;
     }
   }
+}
+
+/// Whether there is a hold and memory for one more message; before it is claimed.
+bool TopicGroupReader::can_read() noexcept {
+  waits_for_release_ = file_.geometry().has_pool() && holds_.full();
+  return !waits_for_release_ && copies_.prepare(sizeof(Ticket) + file_.geometry().inline_limit) != nullptr;
 }
 
 /// Looks for messages whose member died or was evicted before it gave them back.
@@ -158,11 +154,7 @@ bool TopicGroupReader::take_abandoned(TakenMessage& message) noexcept {
       word = group_.claim(position).load_acquire();  // an orphan by now, if its member is dead
       if (!claim_is_of(word, position) || claim_member(word) != kOrphan) continue;
     }
-    if (file_.geometry().has_pool() && holds_.full()) {
-      waits_for_release_ = true;
-      return false;
-    }
-    if (copies_.prepare(sizeof(Ticket) + file_.geometry().inline_limit) == nullptr) return false;
+    if (!can_read()) return false;
     if (!group_.claim(position).compare_exchange_seq_cst(word, claimed(position))) continue;
     SLUICE_KILL_POINT("slick.group.taken_over");
     if (read(position, message)) {
@@ -179,14 +171,8 @@ bool TopicGroupReader::take_abandoned(TakenMessage& message) noexcept {
   return false;
 }
 
-/// As TopicReader::horizon_within. reliable: what is claimed is not overwritten unless we were evicted.
-bool TopicGroupReader::still_there(std::uint64_t position, std::uint64_t distance) const noexcept {
-  shm::fence_acquire();
-  return file_.control().horizon.load_relaxed() <= position + distance;
-}
-
 /// SYNC hold→scan: as TopicReader::take_chunk. Our claim keeps the group's cursor from passing the position until we
-/// are evicted.
+/// are evicted, so on a reliable topic nothing is overwritten before that.
 bool TopicGroupReader::read(std::uint64_t position, TakenMessage& message) noexcept {
   const TopicGeometry& geometry = file_.geometry();
   Cell& cell = file_.cell(position);
@@ -198,7 +184,7 @@ bool TopicGroupReader::read(std::uint64_t position, TakenMessage& message) noexc
   ChunkReference reference{};
   shm::copy_unvalidated(&reference, payload, sizeof(reference));
   if (!in_chunk) shm::copy_unvalidated(ticket_memory + sizeof(Ticket), payload, header.length);
-  if (!still_there(position, geometry.capacity)) return false;
+  if (!file_.horizon_within(position, geometry.capacity)) return false;
 
   const std::byte* data = ticket_memory + sizeof(Ticket);
   std::uint32_t hold = 0;
@@ -207,7 +193,7 @@ bool TopicGroupReader::read(std::uint64_t position, TakenMessage& message) noexc
     const auto slot = header.length <= chunk.size() ? holds_.add(reference.chunk) : std::nullopt;
     if (!slot) return false;
     hold = *slot + 1;
-    if (place_.evicted() || (!file_.reliable() && !still_there(position, geometry.window))) {
+    if (place_.evicted() || (!file_.reliable() && !file_.horizon_within(position, geometry.window))) {
       holds_.release(*slot);
       return false;
     }
@@ -254,11 +240,7 @@ void TopicGroupReader::help_past(std::uint64_t position) noexcept {
 /// best_effort. Whoever settles the word of `position` counts it; whoever moves `next` counts the rest.
 void TopicGroupReader::fall_behind(std::uint64_t position) noexcept {
   if (!group_.settle(position, claim_of(position, place_.index(), ClaimState::done))) return help_past(position);
-  const TopicGeometry& geometry = file_.geometry();
-  const std::uint64_t keep =
-      geometry.has_pool() ? (geometry.window - geometry.horizon_step) / 2 : geometry.capacity / 2;
-  const std::uint64_t reserved = file_.control().reserved.load_acquire();
-  const std::uint64_t target = std::max(position + 1, reserved > keep ? reserved - keep : 0);
+  const std::uint64_t target = file_.geometry().after_lap(position, file_.control().reserved.load_acquire());
   std::uint64_t expected = position;
   const bool moved = group_.entry().next.compare_exchange_seq_cst(expected, target);
   const std::uint64_t lost = 1 + (moved ? target - position - 1 : 0);
@@ -289,23 +271,13 @@ void TopicGroupReader::advance() noexcept {
   if (group_.advance_cursor() && file_.control().space.waiting()) file_.control().space.ring();
 }
 
-bool TopicGroupReader::time_to_look(std::int64_t& last) noexcept {
-  const std::int64_t tick = shm::monotonic_coarse_ns();
-  return std::exchange(last, tick) != tick;
-}
-
 bool TopicGroupReader::look_for_trouble(std::uint64_t next) noexcept {
   const TopicControl& control = file_.control();
   if (!file_.reliable() && control.horizon.load_acquire() > next + file_.geometry().capacity) {
     fall_behind(next);
     return true;
   }
-  const std::uint64_t reserved = control.reserved.load_acquire();
-  if (reserved <= next) {
-    holes_.nothing_there();
-    return false;
-  }
-  return holes_.look(next, reserved);
+  return holes_.look(next, control.reserved.load_acquire());
 }
 
 std::optional<WaitFor> TopicGroupReader::arm() noexcept {
@@ -314,11 +286,7 @@ std::optional<WaitFor> TopicGroupReader::arm() noexcept {
   if (is_out()) return std::nullopt;
   advance();
   GroupEntry& group = group_.entry();
-  if (waits_for_release_) {
-    const std::uint32_t value = holds_.released().arm();
-    if (!holds_.full()) return std::nullopt;
-    return WaitFor{&holds_.released().word(), value, kLookForTheDead};
-  }
+  if (waits_for_release_) return holds_.arm(kLookForTheDead);
   const std::uint32_t value = file_.control().doorbell.arm();
   SLUICE_KILL_POINT("slick.group.armed");
   const std::uint64_t next = group.next.load_seq_cst();
@@ -328,7 +296,7 @@ std::optional<WaitFor> TopicGroupReader::arm() noexcept {
   WaitFor wait{&file_.control().doorbell.word(), value, shm::kLongestSleep};
   if (group.cursor.load_acquire() < next) {
     wait.at_most = kLookForTheDead;
-    last_look_back_ns_ = 0;  // and look at the next take
+    look_back_tick_.forget();  // and look at the next take
   }
   wait.at_most = holes_.until_next_look(std::min<std::chrono::nanoseconds>(wait.at_most, options_.evict_after / 4));
   return wait;

@@ -5,6 +5,7 @@
 #include <sluice/copy_buffers.hpp>
 #include <sluice/transport.hpp>
 
+#include "slick/coarse_tick.hpp"
 #include "slick/hole_watch.hpp"
 #include "slick/reader_holds.hpp"
 #include "slick/reader_place.hpp"
@@ -53,7 +54,7 @@ class TopicGroupReader final : public Reader {
   [[nodiscard]] bool take_next(TakenMessage& message) noexcept;
   [[nodiscard]] bool take_abandoned(TakenMessage& message) noexcept;
   [[nodiscard]] bool read(std::uint64_t position, TakenMessage& message) noexcept;
-  [[nodiscard]] bool still_there(std::uint64_t position, std::uint64_t distance) const noexcept;
+  [[nodiscard]] bool can_read() noexcept;
   void abandon(std::uint64_t position) noexcept;
   void pass_over(std::uint64_t position) noexcept;
   [[nodiscard]] bool is_nonsense(std::uint64_t position) const noexcept;
@@ -61,7 +62,6 @@ class TopicGroupReader final : public Reader {
   void fall_behind(std::uint64_t position) noexcept;
   void acknowledge(std::uint64_t position) noexcept;
   void advance() noexcept;
-  [[nodiscard]] static bool time_to_look(std::int64_t& last) noexcept;
   [[nodiscard]] bool look_for_trouble(std::uint64_t next) noexcept;
   [[nodiscard]] std::uint64_t claimed(std::uint64_t position) const noexcept {
     return claim_of(position, place_.index(), ClaimState::claimed);
@@ -78,8 +78,8 @@ class TopicGroupReader final : public Reader {
   CopyBuffers copies_;
 
   std::uint64_t lost_before_next_ = 0;
-  std::int64_t last_look_ns_ = 0;       ///< For trouble ahead,
-  std::int64_t last_look_back_ns_ = 0;  ///< for what others left behind.
+  CoarseTick tick_;            ///< Between looks for trouble ahead,
+  CoarseTick look_back_tick_;  ///< for what others left behind.
   bool waits_for_release_ = false;
   ReaderStats books_;
 };

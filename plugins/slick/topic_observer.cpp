@@ -22,7 +22,7 @@ TopicObserver::TopicObserver(const TopicSpec& spec, const TopicOptions& options,
     : path_(topic_path(context.directory, spec.name)),
       what_("topic '" + spec.name + "'"),
       options_(options),
-      history_(spec.qos.durability == Durability::transient_local ? spec.qos.history : 0) {
+      history_(wanted_history(spec)) {
   (void)find_topic();
 }
 
@@ -48,11 +48,6 @@ bool TopicObserver::topic_is_there() noexcept {
   }
 }
 
-bool TopicObserver::horizon_within(std::uint64_t distance) const noexcept {
-  shm::fence_acquire();
-  return file_->control().horizon.load_relaxed() <= next_ + distance;
-}
-
 std::optional<TakenMessage> TopicObserver::take() noexcept {
   std::optional<TakenMessage> taken;
   if (!file_ && !topic_is_there()) return taken;
@@ -70,8 +65,7 @@ std::optional<TakenMessage> TopicObserver::take() noexcept {
     } else if (stamp > stamp_jump(next_) && file_->control().reserved.load_acquire() > next_) {
       lose_until(next_ + 1);
     } else {
-      const std::int64_t tick = shm::monotonic_coarse_ns();
-      if (std::exchange(last_look_ns_, tick) == tick || !look_for_trouble()) return taken;
+      if (!tick_.is_new() || !look_for_trouble()) return taken;
     }
   }
 }
@@ -96,7 +90,7 @@ TopicObserver::Look TopicObserver::copy_message(const Cell& cell, TakenMessage& 
   std::byte* copy = copies_.prepare(std::max<std::size_t>(1, header.length));
   if (copy == nullptr) return Look::stays;
   shm::copy_unvalidated(copy, from.data(), header.length);
-  const bool ours = horizon_within(geometry.capacity) &&
+  const bool ours = file_->horizon_within(next_, geometry.capacity) &&
                     (!in_chunk || file_->chunk_state(reference.chunk).word.load_relaxed() == chunk_published(next_));
   if (!ours) {
     lose_until(next_ + 1);
@@ -117,7 +111,7 @@ TopicObserver::Look TopicObserver::copy_message(const Cell& cell, TakenMessage& 
 void TopicObserver::lose_until(std::uint64_t position) noexcept {
   const TopicGeometry& geometry = file_->geometry();
   const std::uint64_t reserved = file_->control().reserved.load_acquire();
-  const bool lapped = !horizon_within(geometry.capacity);
+  const bool lapped = !file_->horizon_within(next_, geometry.capacity);
   const std::uint64_t target =
       lapped && reserved > geometry.capacity / 2 ? std::max(position, reserved - geometry.capacity / 2) : position;
   books_.lost += target - next_;
@@ -128,7 +122,7 @@ void TopicObserver::lose_until(std::uint64_t position) noexcept {
 /// Called when nothing is published at next_. True: something changed, look again.
 bool TopicObserver::look_for_trouble() noexcept {
   if (!topic_is_there()) return false;
-  if (!horizon_within(file_->geometry().capacity)) {
+  if (!file_->horizon_within(next_, file_->geometry().capacity)) {
     lose_until(next_ + 1);
     return true;
   }

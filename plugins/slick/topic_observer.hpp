@@ -6,6 +6,7 @@
 #include <sluice/copy_buffers.hpp>
 #include <sluice/transport.hpp>
 
+#include "slick/coarse_tick.hpp"
 #include "slick/topic_file.hpp"
 
 namespace sluice::slick {
@@ -35,7 +36,6 @@ class TopicObserver final : public Reader {
 
   [[nodiscard]] bool find_topic();
   [[nodiscard]] bool topic_is_there() noexcept;
-  [[nodiscard]] bool horizon_within(std::uint64_t distance) const noexcept;
   [[nodiscard]] Look copy_message(const Cell& cell, TakenMessage& message) noexcept;
   [[nodiscard]] bool look_for_trouble() noexcept;
   void lose_until(std::uint64_t position) noexcept;
@@ -49,7 +49,7 @@ class TopicObserver final : public Reader {
 
   std::uint64_t next_ = 0;
   std::uint64_t lost_before_next_ = 0;
-  std::int64_t last_look_ns_ = 0;
+  CoarseTick tick_;
   std::int64_t stuck_since_ns_ = 0;  ///< At an unpublished position, at `stuck_at_`.
   std::uint64_t stuck_at_ = UINT64_MAX;
   std::uint32_t idle_rounds_ = 0;

@@ -23,7 +23,7 @@ TopicReader::TopicReader(const TopicSpec& spec, const TopicOptions& options, con
     : file_(TopicFile::open(spec, options, context)),
       options_(options),
       place_(file_, spec.name),
-      holds_(file_.geometry().has_pool() ? file_.holds(place_.index()) : std::span<shm::SharedAtomic<std::uint32_t>>{}),
+      holds_(file_.holds(place_.index())),
       holes_(file_, options.hole_timeout, options.stall_timeout) {
   const TopicGeometry& geometry = file_.geometry();
   // Chunks are used again the sooner the earlier publishers know that they can be.
@@ -31,8 +31,7 @@ TopicReader::TopicReader(const TopicSpec& spec, const TopicOptions& options, con
   cursor_mask_ = std::bit_ceil(std::max<std::uint64_t>(1, period)) - 1;
   look_ahead_ = std::min<std::uint64_t>(16, geometry.capacity / 2);
   if (file_.reliable()) released_.start(geometry.capacity);
-  const bool wants_history = spec.qos.durability == Durability::transient_local;
-  join(wants_history ? std::min<std::uint64_t>(spec.qos.history, geometry.history) : 0);
+  join(std::min(wanted_history(spec), geometry.history));
   books_.joined = next_;
   write_books();
 }
@@ -52,17 +51,8 @@ void TopicReader::join(std::uint64_t history) noexcept {
 TopicReader::~TopicReader() {
   if (!file_.lock().usable()) return;
   write_books();
-  if (file_.geometry().has_pool()) clear_holds(file_, place_.index());
+  clear_holds(file_, place_.index());
   place_.leave();
-}
-
-/// Whether the horizon is at most `distance` beyond `position`; with capacity: whether everything read so far from the
-/// position's cell belongs to it. The caller's loads came before;
-/// SYNC horizon→data: the acquire fence pairs with the release fence between a producer's load of the horizon and its
-/// stores, so reading anything of a later lap means finding the horizon beyond position + capacity here.
-bool TopicReader::horizon_within(std::uint64_t position, std::uint64_t distance) const noexcept {
-  shm::fence_acquire();
-  return file_.control().horizon.load_relaxed() <= position + distance;
 }
 
 // The steps of taking a message come before the functions that are made of them, and are part of each of these.
@@ -99,7 +89,7 @@ SLUICE_STEP TopicReader::Look TopicReader::take_reliable(const Cell& cell, Taken
     shm::copy_unvalidated(&reference, payload, sizeof(reference));
     return take_chunk(header, reference, message);
   }
-  if (!horizon_within(next_, file_.geometry().capacity)) {
+  if (!file_.horizon_within(next_, file_.geometry().capacity)) {
     return fall_behind() ? Look::passed : Look::stays;
   }
   released_.hand_out_until(next_ + 1);
@@ -122,7 +112,7 @@ SLUICE_STEP TopicReader::Look TopicReader::take_best_effort(const Cell& cell, Ta
     if (copy == nullptr) return Look::stays;
     shm::copy_unvalidated(copy, payload, header.length);
   }
-  if (!horizon_within(next_, file_.geometry().capacity)) {
+  if (!file_.horizon_within(next_, file_.geometry().capacity)) {
     return fall_behind() ? Look::passed : Look::stays;
   }
   if (in_chunk) return take_chunk(header, reference, message);
@@ -151,7 +141,7 @@ SLUICE_STEP bool TopicReader::take_into(TakenMessage& message) noexcept {
       if (!fall_behind()) return false;
     } else {
       if (file_.reliable() && file_.control().space.waiting_relaxed()) settle();
-      if (!time_to_look() || !look_for_trouble()) return false;
+      if (!tick_.is_new() || !look_for_trouble()) return false;
     }
   }
 }
@@ -189,7 +179,7 @@ TopicReader::Look TopicReader::take_chunk(const Cell& header, ChunkReference ref
     waits_for_release_ = true;
     return Look::stays;
   }
-  const bool safe = file_.reliable() ? !place_.evicted() : horizon_within(next_, file_.geometry().window);
+  const bool safe = file_.reliable() ? !place_.evicted() : file_.horizon_within(next_, file_.geometry().window);
   SLUICE_KILL_POINT("slick.hold.checked");
   if (!safe) {
     holds_.release(*hold);
@@ -223,25 +213,19 @@ void TopicReader::skip() noexcept {
   give_back(position);
 }
 
-void TopicReader::lose_until(std::uint64_t position) noexcept {
-  books_.lost += position - next_;
-  lost_before_next_ += position - next_;
-  next_ = position;
-}
-
 /// False: nobody can have lapped us, so what we saw are bytes that no publisher of ours wrote.
 bool TopicReader::fall_behind() noexcept {
-  if (file_.control().reserved.load_acquire() <= next_) return false;
+  const std::uint64_t reserved = file_.control().reserved.load_acquire();
+  if (reserved <= next_) return false;
   if (file_.reliable()) {  // only an evicted reader is ever lapped
     rejoin_after_eviction();
     return true;
   }
-  // Well inside what is intact, so that the publishers do not lap us again at once.
   const TopicGeometry& geometry = file_.geometry();
-  const std::uint64_t keep =
-      geometry.has_pool() ? (geometry.window - geometry.horizon_step) / 2 : geometry.capacity / 2;
-  const std::uint64_t reserved = file_.control().reserved.load_acquire();
-  lose_until(std::max(next_ + 1, reserved > keep ? reserved - keep : 0));
+  const std::uint64_t target = geometry.after_lap(next_, reserved);
+  books_.lost += target - next_;
+  lost_before_next_ += target - next_;
+  next_ = target;
   if (geometry.has_pool()) place_.show_cursor(next_);
   return true;
 }
@@ -269,7 +253,7 @@ void TopicReader::release(const TakenMessage& message) noexcept {
 
 bool TopicReader::valid(const TakenMessage& message) const noexcept {
   if ((message.handle & kHeld) != 0 || !file_.reliable()) return true;
-  return horizon_within(message.handle, file_.geometry().capacity);
+  return file_.horizon_within(message.handle, file_.geometry().capacity);
 }
 
 /// reliable: a position that was taken is done with. The taking thread tells publishers now and then, for it will tell
@@ -285,25 +269,13 @@ void TopicReader::settle() noexcept {
   released_.settle([this](std::uint64_t oldest) { place_.publish_cursor(oldest); });
 }
 
-/// Looking costs the publishers a cache line, so a polling reader looks once in a tick of the coarse clock: spinning or
-/// polling rarely, it finds a hole in time.
-bool TopicReader::time_to_look() noexcept {
-  const std::int64_t tick = shm::monotonic_coarse_ns();
-  return std::exchange(last_look_ns_, tick) != tick;
-}
-
 /// Called when nothing is published at next_. True: something changed, look again.
 bool TopicReader::look_for_trouble() noexcept {
   const TopicControl& control = file_.control();
   if (control.horizon.load_acquire() > next_ + file_.geometry().capacity) {
     return fall_behind();
   }
-  const std::uint64_t reserved = control.reserved.load_acquire();
-  if (reserved <= next_) {
-    holes_.nothing_there();
-    return false;
-  }
-  return holes_.look(next_, reserved);
+  return holes_.look(next_, control.reserved.load_acquire());
 }
 
 std::optional<WaitFor> TopicReader::arm() noexcept {
@@ -313,7 +285,9 @@ std::optional<WaitFor> TopicReader::arm() noexcept {
     if (place_.evicted()) return std::nullopt;
     settle();
   }
-  if (waits_for_release_) return arm_for_release();
+  if (waits_for_release_) {  // a message is there; what is missing is a hold for it
+    return holds_.arm(std::min<std::chrono::nanoseconds>(shm::kLongestSleep, options_.evict_after / 4));
+  }
   const std::uint32_t value = file_.control().doorbell.arm();
   SLUICE_KILL_POINT("slick.doorbell.armed");
   const std::uint64_t stamp = file_.cell(next_).stamp.load_acquire();
@@ -323,14 +297,6 @@ std::optional<WaitFor> TopicReader::arm() noexcept {
   if (file_.reliable()) wait.at_most = std::min<std::chrono::nanoseconds>(wait.at_most, options_.evict_after / 4);
   wait.at_most = holes_.until_next_look(wait.at_most);
   return wait;
-}
-
-/// A message is there; what is missing is a hold for it.
-std::optional<WaitFor> TopicReader::arm_for_release() noexcept {
-  const std::uint32_t value = holds_.released().arm();
-  if (!holds_.full()) return std::nullopt;
-  return WaitFor{&holds_.released().word(), value,
-                 std::min<std::chrono::nanoseconds>(shm::kLongestSleep, options_.evict_after / 4)};
 }
 
 std::uint32_t TopicReader::writer_count() const { return count_live_writers(file_); }

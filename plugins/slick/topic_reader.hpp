@@ -3,6 +3,7 @@
 #include <sluice/copy_buffers.hpp>
 #include <sluice/transport.hpp>
 
+#include "slick/coarse_tick.hpp"
 #include "slick/hole_watch.hpp"
 #include "slick/reader_holds.hpp"
 #include "slick/reader_place.hpp"
@@ -45,7 +46,6 @@ class TopicReader final : public Reader {
   void join(std::uint64_t history) noexcept;
   void rejoin_after_eviction() noexcept;
   [[nodiscard]] bool take_into(TakenMessage& message) noexcept;
-  [[nodiscard]] bool horizon_within(std::uint64_t position, std::uint64_t distance) const noexcept;
   [[nodiscard]] Look take_reliable(const Cell& cell, TakenMessage& message) noexcept;
   [[nodiscard]] Look take_best_effort(const Cell& cell, TakenMessage& message) noexcept;
   [[nodiscard]] Look take_chunk(const Cell& header, ChunkReference reference, TakenMessage& message) noexcept;
@@ -54,12 +54,9 @@ class TopicReader final : public Reader {
   void prefetch_cell(std::uint64_t position) const noexcept;
   void skip() noexcept;
   [[nodiscard]] bool fall_behind() noexcept;
-  void lose_until(std::uint64_t position) noexcept;
   void give_back(std::uint64_t position) noexcept;
   void settle() noexcept;
-  [[nodiscard]] bool time_to_look() noexcept;
   [[nodiscard]] bool look_for_trouble() noexcept;
-  [[nodiscard]] std::optional<WaitFor> arm_for_release() noexcept;
   void write_books() noexcept { place_.write_books(books_, next_); }
 
   TopicFile file_;
@@ -77,8 +74,8 @@ class TopicReader final : public Reader {
   std::uint64_t filled_until_ = 0;  ///< having found everything below this one published.
 
   std::uint64_t lost_before_next_ = 0;  ///< For MessageInfo::lost.
-  std::int64_t last_look_ns_ = 0;
-  bool waits_for_release_ = false;  ///< A message is there, and every hold is used.
+  CoarseTick tick_;                     ///< Between looks for trouble.
+  bool waits_for_release_ = false;      ///< A message is there, and every hold is used.
 
   CopyBuffers copies_;  ///< best_effort: of messages handed out.
   ReaderStats books_;
