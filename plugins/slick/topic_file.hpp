@@ -75,6 +75,12 @@ class TopicFile {
     shm::fence_acquire();
     return control().horizon.load_relaxed() <= position + distance;
   }
+  /// Whether a reader that is at `position` has something to do there: a message, a jump, or it was lapped. A stamp
+  /// beyond `reserved` was written by none of us, and is no reason to stay awake.
+  [[nodiscard]] bool has_something_at(std::uint64_t position) const noexcept {
+    return cell(position).stamp.load_acquire() >= stamp_message(position) &&
+           control().reserved.load_acquire() > position;
+  }
   [[nodiscard]] static std::byte* payload(Cell& cell) noexcept {
     return reinterpret_cast<std::byte*>(&cell) + kCellHeader;
   }

@@ -106,7 +106,7 @@ bool TopicGroupReader::take_next(TakenMessage& message) noexcept {
     if (stamp == stamp_message(next)) {
       if (!can_read()) return false;
       if (!group_.settle(next, claimed(next))) {
-        if (is_nonsense(next)) return false;
+        if (is_nonsense(next)) step_over(next);
         continue;
       }
       SLUICE_KILL_POINT("slick.group.claimed");
@@ -231,6 +231,14 @@ bool TopicGroupReader::is_nonsense(std::uint64_t position) const noexcept {
          group_.entry().next.load_seq_cst() == position;
 }
 
+/// Goes on where a reader that was lapped would: from a nonsensical `next`, position by position, it might take for
+/// ever.
+void TopicGroupReader::step_over(std::uint64_t position) noexcept {
+  const std::uint64_t target = file_.geometry().after_lap(position, file_.control().reserved.load_acquire());
+  std::uint64_t expected = position;
+  group_.entry().next.compare_exchange_seq_cst(expected, target);
+}
+
 void TopicGroupReader::help_past(std::uint64_t position) noexcept {
   std::uint64_t expected = position;
   group_.entry().next.compare_exchange_seq_cst(expected, position + 1);
@@ -239,7 +247,9 @@ void TopicGroupReader::help_past(std::uint64_t position) noexcept {
 
 /// best_effort. Whoever settles the word of `position` counts it; whoever moves `next` counts the rest.
 void TopicGroupReader::fall_behind(std::uint64_t position) noexcept {
-  if (!group_.settle(position, claim_of(position, place_.index(), ClaimState::done))) return help_past(position);
+  if (!group_.settle(position, claim_of(position, place_.index(), ClaimState::done))) {
+    return is_nonsense(position) ? step_over(position) : help_past(position);
+  }
   const std::uint64_t target = file_.geometry().after_lap(position, file_.control().reserved.load_acquire());
   std::uint64_t expected = position;
   const bool moved = group_.entry().next.compare_exchange_seq_cst(expected, target);
@@ -277,7 +287,12 @@ bool TopicGroupReader::look_for_trouble(std::uint64_t next) noexcept {
     fall_behind(next);
     return true;
   }
-  return holes_.look(next, control.reserved.load_acquire());
+  const std::uint64_t reserved = control.reserved.load_acquire();
+  if (reserved < next) {  // bytes that no member of ours wrote: nobody has ever been there
+    std::uint64_t expected = next;
+    group_.entry().next.compare_exchange_seq_cst(expected, reserved);
+  }
+  return holes_.look(next, reserved);
 }
 
 std::optional<WaitFor> TopicGroupReader::arm() noexcept {
@@ -291,8 +306,7 @@ std::optional<WaitFor> TopicGroupReader::arm() noexcept {
   SLUICE_KILL_POINT("slick.group.armed");
   const std::uint64_t next = group.next.load_seq_cst();
   const bool taken = claim_is_of(group_.claim(next).load_acquire(), next);
-  if (taken || file_.cell(next).stamp.load_acquire() >= stamp_message(next) || look_for_trouble(next))
-    return std::nullopt;
+  if (taken || file_.has_something_at(next) || look_for_trouble(next)) return std::nullopt;
   WaitFor wait{&file_.control().doorbell.word(), value, shm::kLongestSleep};
   if (group.cursor.load_acquire() < next) {
     wait.at_most = kLookForTheDead;

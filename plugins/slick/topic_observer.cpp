@@ -62,7 +62,7 @@ std::optional<TakenMessage> TopicObserver::take() noexcept {
     } else if (stamp == stamp_jump(next_)) {
       ++books_.skipped;
       ++next_;
-    } else if (stamp > stamp_jump(next_) && file_->control().reserved.load_acquire() > next_) {
+    } else if (file_->has_something_at(next_)) {  // of a later lap
       lose_until(next_ + 1);
     } else {
       if (!tick_.is_new() || !look_for_trouble()) return taken;
@@ -111,7 +111,7 @@ TopicObserver::Look TopicObserver::copy_message(const Cell& cell, TakenMessage& 
 void TopicObserver::lose_until(std::uint64_t position) noexcept {
   const TopicGeometry& geometry = file_->geometry();
   const std::uint64_t reserved = file_->control().reserved.load_acquire();
-  const bool lapped = !file_->horizon_within(next_, geometry.capacity);
+  const bool lapped = !file_->horizon_within(next_, geometry.capacity) || reserved > next_ + geometry.capacity;
   const std::uint64_t target =
       lapped && reserved > geometry.capacity / 2 ? std::max(position, reserved - geometry.capacity / 2) : position;
   books_.lost += target - next_;
@@ -140,7 +140,7 @@ bool TopicObserver::look_for_trouble() noexcept {
 }
 
 std::optional<WaitFor> TopicObserver::arm() noexcept {
-  if (file_ && file_->cell(next_).stamp.load_acquire() >= stamp_message(next_)) return std::nullopt;
+  if (file_ && file_->has_something_at(next_)) return std::nullopt;
   const auto pause = kShortestPause * (1U << std::min(idle_rounds_++ / 8, kMostDoublings));
   return WaitFor{nullptr, 0, pause};
 }

@@ -290,8 +290,7 @@ std::optional<WaitFor> TopicReader::arm() noexcept {
   }
   const std::uint32_t value = file_.control().doorbell.arm();
   SLUICE_KILL_POINT("slick.doorbell.armed");
-  const std::uint64_t stamp = file_.cell(next_).stamp.load_acquire();
-  if (stamp >= stamp_message(next_) || look_for_trouble()) return std::nullopt;
+  if (file_.has_something_at(next_) || look_for_trouble()) return std::nullopt;
   WaitFor wait{&file_.control().doorbell.word(), value, shm::kLongestSleep};
   // Whoever died between clearing the bell and waking us must not get us evicted for oversleeping.
   if (file_.reliable()) wait.at_most = std::min<std::chrono::nanoseconds>(wait.at_most, options_.evict_after / 4);

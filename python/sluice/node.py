@@ -55,19 +55,19 @@ class Timer(_native.Timer):
 
 
 class Subscription(_native.Subscription):
-    """Receives the messages of one topic. Made by Node.subscribe and Node.subscribe_bytes. Any thread.
+    """Receives the messages of one topic. Made by Node.subscribe, Node.observe and their likes for bytes. Any thread.
 
     Without a callback: take, take_for, take_batch, or in an asyncio program `async for message in subscription`.
     """
 
     def __init__(self, node: Node, topic: str, message_type: MessageType | None, type_name: str,
-                 callback: Callable[[Message], object] | None) -> None:
+                 callback: Callable[[Message], object] | None, *, observe: bool = False) -> None:
         if callback is not None and not callable(callback):
             raise TypeError(f"a subscription's callback must be callable, not {callback!r}")
         super().__init__(node, topic, message_type)
         self._callback = callback
         self._wake: Callable[[], object] | None = None  # while a task waits
-        self._open(type_name, callback is not None)
+        self._open(type_name, callback is not None, observe)
 
     async def take_async(self) -> Message | None:
         """The next message; the event loop runs other tasks until there is one. None once the subscription is closed.
@@ -192,6 +192,15 @@ class Node(_native.Node):
                         type_name: str = "") -> Subscription:
         """As subscribe, for messages of any size."""
         return self._own(Subscription(self, topic, None, type_name, callback))
+
+    def observe(self, topic: str, message_type: MessageType) -> Subscription:
+        """Looks at a topic without taking part in it: publishers neither wait for it nor count it, and nothing is
+        written. What it is too slow for counts as lost. The topic need not be there yet. To take from; it polls."""
+        return self._own(Subscription(self, topic, _checked(message_type), "", None, observe=True))
+
+    def observe_bytes(self, topic: str, type_name: str = "") -> Subscription:
+        """As observe, for messages of any size."""
+        return self._own(Subscription(self, topic, None, type_name, None, observe=True))
 
     def every(self, period: float, callback: Callable[[], object]) -> Timer:
         """Calls `callback` every `period` seconds, first after one period. Calls that are missed are left out."""

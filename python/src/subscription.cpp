@@ -22,8 +22,8 @@ class PythonSubscription {
   PythonSubscription(std::shared_ptr<PythonNode> node, const std::string& topic, const py::object& type)
       : layout_(type), topic_(topic), node_(std::move(node)), subscription_("the subscription to '" + topic + "'") {}
 
-  static void open(const py::object& self, const std::string& type_name, bool with_callback) {
-    self.cast<PythonSubscription&>().open_topic(self, type_name, with_callback);
+  static void open(const py::object& self, const std::string& type_name, bool with_callback, bool observe) {
+    self.cast<PythonSubscription&>().open_topic(self, type_name, with_callback, observe);
   }
 
   py::object take() {
@@ -73,7 +73,7 @@ class PythonSubscription {
   }
 
  private:
-  void open_topic(py::handle self, const std::string& type_name, bool with_callback) {
+  void open_topic(py::handle self, const std::string& type_name, bool with_callback, bool observe) {
     self_ = self;
     const MessageType type{layout_->fixed() ? layout_->name : type_name, static_cast<std::uint32_t>(layout_->size)};
     Node& node = node_->node.get();
@@ -81,7 +81,7 @@ class PythonSubscription {
       const auto callback = [this](BytesMessage message) { deliver(std::move(message)); };
       subscription_.emplace(node.subscribe_bytes(topic_, callback, type));
     } else {
-      subscription_.emplace(node.subscribe_bytes(topic_, type));
+      subscription_.emplace(observe ? node.observe_bytes(topic_, type) : node.subscribe_bytes(topic_, type));
     }
     topic_ = subscription_.get().topic();
   }
@@ -214,7 +214,8 @@ void bind_subscription(py::module_& module) {
                                                                       "What sluice.Subscription is made of.")
       .def(py::init<std::shared_ptr<PythonNode>, const std::string&, const py::object&>(), py::arg("node"),
            py::arg("topic"), py::arg("type"))
-      .def("_open", &PythonSubscription::open, py::arg("type_name"), py::arg("with_callback"))
+      .def("_open", &PythonSubscription::open, py::arg("type_name"), py::arg("with_callback"),
+           py::arg("observe"))
       .def_property_readonly("_busy", &PythonSubscription::busy)
       .def("take", &PythonSubscription::take, "The next Message, or None. Never blocks.")
       .def("take_for", &PythonSubscription::take_for, py::arg("timeout"),

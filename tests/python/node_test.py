@@ -190,6 +190,24 @@ class Spinning(NodeTest):
         self.assertTrue(in_.wait_for_publishers(timeout=10))
         self.assertEqual((out.subscriber_count, in_.publisher_count), (1, 1))
 
+    def test_an_observer_takes_part_in_nothing(self):
+        node = self.node()
+        early = node.observe("small", Imu)  # the topic is not there yet
+        self.assertIsNone(early.take())
+        out = node.advertise("small", Imu)
+        raw = node.observe_bytes("small", "demo/Imu")
+        for number in range(100):  # one that took part would make this wait in vain
+            self.assertTrue(out.publish((number, [0, 0, 0])))
+            early.take()
+        self.assertEqual(out.subscriber_count, 0)
+        eventually(lambda: raw.take() is not None)
+        for stats in (early.stats(), raw.stats()):
+            self.assertGreater(stats.received, 0)
+            self.assertEqual(stats.lost + stats.received + stats.queued, stats.reserved - stats.joined)
+        self.assertGreater(raw.stats().lost, 0)
+        with self.assertRaisesRegex(sluice.ConfigError, "'/local': transport 'inproc' cannot be observed .* subscribe"):
+            node.observe_bytes("local")
+
     def test_a_thread_that_waits_ends_when_the_subscription_is_closed(self):
         in_, taken = self.node().subscribe("/imu", Imu), []
         thread = threading.Thread(target=lambda: taken.append(in_.take_for(None)))

@@ -25,6 +25,7 @@ topics:
   /wide: {reliability: reliable, depth: 512, max_blocking_time: 20s}
   /small: {reliability: reliable, depth: 4, max_blocking_time: 0ms, evict_after: 100ms}
   /blob: {max_size: 1KiB}
+  /local: {transport: inproc}
 """
 
 
