@@ -43,6 +43,10 @@ struct TopicGeometry {
 
   [[nodiscard]] bool has_pool() const noexcept { return chunk_count != 0; }
 
+  /// Positions that a take looks at without finding a message, before it gives up until the next one: more than there
+  /// are to skip, unless the words that lead it were written by none of us.
+  [[nodiscard]] std::uint64_t patience() const noexcept { return 2 * capacity; }
+
   /// best_effort: where a reader that was lapped at `position` goes on: well inside what is intact, so that publishers
   /// do not lap it again at once.
   [[nodiscard]] std::uint64_t after_lap(std::uint64_t position, std::uint64_t reserved) const noexcept {

@@ -96,7 +96,7 @@ std::optional<TakenMessage> TopicGroupReader::take() noexcept {
 //  4. a later lap is there: the group was lapped.
 //  5. nothing yet: now and then look whether there is a hole, or whether the group was lapped.
 bool TopicGroupReader::take_next(TakenMessage& message) noexcept {
-  for (;;) {
+  for (std::uint64_t looks = 0; looks < file_.geometry().patience(); ++looks) {
     const std::uint64_t next = group_.entry().next.load_seq_cst();
     if (claim_is_of(group_.claim(next).load_acquire(), next)) {
       help_past(next);
@@ -133,6 +133,7 @@ bool TopicGroupReader::take_next(TakenMessage& message) noexcept {
       if (!tick_.is_new() || !look_for_trouble(next)) return false;
     }
   }
+  return false;
 }
 
 /// Whether there is a hold and memory for one more message; before it is claimed.

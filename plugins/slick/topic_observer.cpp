@@ -51,7 +51,7 @@ bool TopicObserver::topic_is_there() noexcept {
 std::optional<TakenMessage> TopicObserver::take() noexcept {
   std::optional<TakenMessage> taken;
   if (!file_ && !topic_is_there()) return taken;
-  for (;;) {
+  for (std::uint64_t looks = 0; looks < file_->geometry().patience(); ++looks) {
     const Cell& cell = file_->cell(next_);
     const std::uint64_t stamp = cell.stamp.load_acquire();
     if (stamp == stamp_message(next_)) {
@@ -68,6 +68,7 @@ std::optional<TakenMessage> TopicObserver::take() noexcept {
       if (!tick_.is_new() || !look_for_trouble()) return taken;
     }
   }
+  return taken;
 }
 
 /// A chunk may be lent again before its window is over, when everybody who has a place is done with it: the copy counts

@@ -128,7 +128,8 @@ SLUICE_STEP TopicReader::Look TopicReader::take_best_effort(const Cell& cell, Ta
 //  5. lapped: count what is gone, go on at a position that is safely there.
 SLUICE_STEP bool TopicReader::take_into(TakenMessage& message) noexcept {
   waits_for_release_ = false;
-  for (;;) {
+  std::uint64_t looks = 0;
+  do {
     const Cell& cell = file_.cell(next_);
     __builtin_prefetch(reinterpret_cast<const std::byte*>(&cell) + shm::kCacheLine);
     const std::uint64_t stamp = cell.stamp.load_acquire();
@@ -143,7 +144,8 @@ SLUICE_STEP bool TopicReader::take_into(TakenMessage& message) noexcept {
       if (file_.reliable() && file_.control().space.waiting_relaxed()) settle();
       if (!tick_.is_new() || !look_for_trouble()) return false;
     }
-  }
+  } while (++looks < file_.geometry().patience());
+  return false;
 }
 
 #undef SLUICE_STEP
