@@ -214,8 +214,7 @@ void bind_subscription(py::module_& module) {
                                                                       "What sluice.Subscription is made of.")
       .def(py::init<std::shared_ptr<PythonNode>, const std::string&, const py::object&>(), py::arg("node"),
            py::arg("topic"), py::arg("type"))
-      .def("_open", &PythonSubscription::open, py::arg("type_name"), py::arg("with_callback"),
-           py::arg("observe"))
+      .def("_open", &PythonSubscription::open, py::arg("type_name"), py::arg("with_callback"), py::arg("observe"))
       .def_property_readonly("_busy", &PythonSubscription::busy)
       .def("take", &PythonSubscription::take, "The next Message, or None. Never blocks.")
       .def("take_for", &PythonSubscription::take_for, py::arg("timeout"),
