@@ -33,6 +33,13 @@ bool BackPressure::deal_with_slowest() noexcept {
   return evicted;
 }
 
+bool BackPressure::own_reader_moves() noexcept {
+  const Consumer slowest = slowest_consumer(file_);
+  if (!slowest.found() || slowest.is_group) return false;  // a group's cursor moves with every acknowledgement
+  OwnReader::settle_own(file_.inode(), slowest.entry);
+  return file_.reader(slowest.entry).cursor.load_acquire() != slowest.cursor;
+}
+
 bool BackPressure::slowest_is_own() noexcept {
   const Consumer slowest = slowest_consumer(file_);
   if (!slowest.found() || slowest.cursor >= reserved_()) return false;

@@ -43,6 +43,7 @@ class BackPressure {
       const std::uint32_t value = file_.control().space.arm();
       SLUICE_KILL_POINT("slick.space.armed");
       if (advance()) return Room::found;
+      if (own_reader_moves()) continue;
       // Before the deadline is looked at: a publisher that may not wait at all must get past a dead reader too.
       if (deal_with_slowest()) continue;
       if (deadline.passed() || shm::sleep_cancelled()) return Room::timeout;
@@ -60,6 +61,10 @@ class BackPressure {
 
   /// Takes the place from the reader or the group that holds us up if it is dead or stopped; whether it did.
   bool deal_with_slowest() noexcept;
+
+  /// Makes the reader that holds us up show what it has given back, if the calling thread is the one that takes from
+  /// it; whether that helped.
+  [[nodiscard]] bool own_reader_moves() noexcept;
 
   /// Whether the reader that holds us up is taken from by the calling thread.
   [[nodiscard]] bool slowest_is_own() noexcept;

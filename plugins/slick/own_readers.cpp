@@ -37,4 +37,11 @@ bool OwnReader::is_own(std::uint64_t topic, std::uint32_t entry) noexcept {
   return found != registry().readers.end() && found->second->is_taken_from_here();
 }
 
+void OwnReader::settle_own(std::uint64_t topic, std::uint32_t entry) {
+  const std::lock_guard lock(registry().mutex);
+  const auto found = registry().readers.find({topic, entry});
+  if (found == registry().readers.end() || !found->second->is_taken_from_here()) return;
+  if (found->second->settle_) found->second->settle_();
+}
+
 }  // namespace sluice::slick

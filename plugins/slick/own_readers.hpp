@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 
 namespace sluice::slick {
 
@@ -23,8 +24,14 @@ class OwnReader {
     return taker_.load(std::memory_order_relaxed) == this_thread();
   }
 
-  /// As above for the subscription with this entry; false when it is another process's. Any thread.
+  /// `settle` shows publishers everything that was given back; called by the thread that takes.
+  void on_full(std::function<void()> settle) { settle_ = std::move(settle); }
+
+  /// As is_taken_from_here for the subscription with this entry; false when it is another process's. Any thread.
   [[nodiscard]] static bool is_own(std::uint64_t topic, std::uint32_t entry) noexcept;
+
+  /// Before the calling thread waits for this subscription: if it is its own, nobody else would settle it.
+  static void settle_own(std::uint64_t topic, std::uint32_t entry);
 
  private:
   /// One instruction, where std::this_thread::get_id is a call: every take asks.
@@ -34,6 +41,7 @@ class OwnReader {
 
   std::uint64_t topic_;
   std::uint32_t entry_;
+  std::function<void()> settle_;
   std::atomic<std::uintptr_t> taker_{0};  ///< Nobody until the first take.
 };
 

@@ -24,9 +24,10 @@ RawReader::RawReader(const TopicSpec& spec, const RawOptions& options, const Tra
       companion_(spec, options, context, segment_),
       place_(companion_.file(), spec.name),
       options_(options),
-      cursor_period_(std::max<std::uint64_t>(1, ring_.capacity() / 8)),
+      cursor_period_(std::max<std::uint64_t>(1, ring_.capacity() / 4)),
       watch_([this] { return ring_.ready({armed_at_.load(std::memory_order_relaxed)}); },
              companion_.file().control().doorbell) {
+  if (companion_.file().reliable()) place_.own().on_full([this] { place_.publish_cursor(cursor_.next); });
   join();
   books_.joined = cursor_.next;
   place_.write_books(books_, cursor_.next);

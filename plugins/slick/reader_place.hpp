@@ -60,6 +60,15 @@ class ReaderPlace {
     return entry_state(entry_->state.load_relaxed()) != EntryState::active;
   }
 
+  /// Whether everything that was read so far from a cell not given back was its message: publishers waited.
+  /// SYNC evict→data: who stores there was granted the position by a horizon that was raised after our eviction; the
+  /// acquire fence pairs with the release fence between its load of the horizon and its stores. This line is our own:
+  /// looking at the horizon instead would take it out of the publishers' hands for every message.
+  [[nodiscard]] bool was_waited_for() const noexcept {
+    shm::fence_acquire();
+    return !evicted();
+  }
+
   /// Publishers may reuse everything below `cursor`. One thread at a time.
   /// SYNC cursor→horizon: the exchange releases our reads of the cells to whoever reuses them.
   /// SYNC space: it is also the full barrier between the new cursor and the look at the bit.

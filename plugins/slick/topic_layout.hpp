@@ -95,7 +95,6 @@ struct TopicControl {
   /// The read-mostly line, written by the slow paths only.
   alignas(shm::kIsolation) shm::SharedAtomic<std::uint64_t> horizon;
   shm::SharedAtomic<std::uint64_t> fence_epoch;  ///< Raised after a writer's record became FENCED.
-  shm::Doorbell space;                           ///< Armed by producers that wait for room.
 
   /// Entries that were ever claimed lie below these, so that nobody looks through tables that are mostly empty. Raised
   /// by an entry's first owner before it is active; they never fall.
@@ -106,15 +105,18 @@ struct TopicControl {
   shm::SharedAtomic<std::uint32_t> foreign_producer;
 
   shm::SharedAtomic<std::uint32_t> group_entries;  ///< As reader_entries, for groups.
+
+  /// Armed by producers that wait for room; looked at by readers of reliable topics for every message.
+  alignas(shm::kIsolation) shm::Doorbell space;
 };
 static_assert(offsetof(TopicControl, doorbell) == 16);
 static_assert(offsetof(TopicControl, horizon) == 128);
-static_assert(offsetof(TopicControl, space) == 144);
-static_assert(offsetof(TopicControl, reader_entries) == 148);
-static_assert(offsetof(TopicControl, writer_entries) == 152);
-static_assert(offsetof(TopicControl, foreign_producer) == 156);
-static_assert(offsetof(TopicControl, group_entries) == 160);
-static_assert(sizeof(TopicControl) == 256);
+static_assert(offsetof(TopicControl, reader_entries) == 144);
+static_assert(offsetof(TopicControl, writer_entries) == 148);
+static_assert(offsetof(TopicControl, foreign_producer) == 152);
+static_assert(offsetof(TopicControl, group_entries) == 156);
+static_assert(offsetof(TopicControl, space) == 256);
+static_assert(sizeof(TopicControl) == 384);
 
 enum class EntryState : std::uint32_t {
   free = 0,

@@ -27,10 +27,13 @@ TopicReader::TopicReader(const TopicSpec& spec, const TopicOptions& options, con
       holes_(file_, options.hole_timeout, options.stall_timeout) {
   const TopicGeometry& geometry = file_.geometry();
   // Chunks are used again the sooner the earlier publishers know that they can be.
-  const std::uint64_t period = geometry.has_pool() ? 1 : geometry.capacity / 8;
+  const std::uint64_t period = geometry.has_pool() ? 1 : geometry.capacity / 4;
   cursor_mask_ = std::bit_ceil(std::max<std::uint64_t>(1, period)) - 1;
-  look_ahead_ = std::min<std::uint64_t>(16, geometry.capacity / 2);
-  if (file_.reliable()) released_.start(geometry.capacity);
+  look_ahead_ = std::min<std::uint64_t>(32, geometry.capacity / 2);
+  if (file_.reliable()) {
+    released_.start(geometry.capacity);
+    place_.own().on_full([this] { settle(); });
+  }
   join(std::min(wanted_history(spec), geometry.history));
   books_.joined = next_;
   write_books();
@@ -89,7 +92,7 @@ SLUICE_STEP TopicReader::Look TopicReader::take_reliable(const Cell& cell, Taken
     shm::copy_unvalidated(&reference, payload, sizeof(reference));
     return take_chunk(header, reference, message);
   }
-  if (!file_.horizon_within(next_, file_.geometry().capacity)) {
+  if (!place_.was_waited_for()) {
     return fall_behind() ? Look::passed : Look::stays;
   }
   released_.hand_out_until(next_ + 1);

@@ -35,7 +35,7 @@ TopicWriter::TopicWriter(const TopicSpec& spec, const TopicOptions& options, con
                      [this] { return file_.control().reserved.load_acquire(); }),
       loans_(file_.geometry().inline_limit) {
   // Some cells ahead, for a reader polls the very next one; never so far that it is the cell just published.
-  prefetch_distance_ = std::min<std::uint64_t>(4, file_.geometry().capacity / 4);
+  prefetch_distance_ = std::min<std::uint64_t>(6, file_.geometry().capacity / 4);
   fences_.reserve(file_.geometry().max_writers);
   claim_entry(spec);
 }
