@@ -3,7 +3,9 @@
 #ifdef SLUICE_ICEORYX
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #include <fstream>
 #include <thread>
 
+#include <iceoryx_hoofs/log/logmanager.hpp>
 #include <iceoryx_posh/runtime/posh_runtime.hpp>
 
 #include "rows/links.hpp"
@@ -40,7 +43,13 @@ class Daemon {
   }
   ~Daemon() {
     ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    if (WIFEXITED(status)) return;
+    // It aborts when many of its clients are gone without a word, as our children are, and leaves its segments behind:
+    // its own, and that of the payloads, which is named after the group that may write.
+    ::shm_unlink("/iceoryx_mgmt");
+    if (const group* own = ::getgrgid(::getegid())) ::shm_unlink((std::string("/") + own->gr_name).c_str());
   }
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -52,6 +61,8 @@ class Daemon {
 
 /// Once a process.
 void start_runtime() {
+  iox::log::LogManager::GetLogManager().SetDefaultLogLevel(iox::log::LogLevel::kError,
+                                                           iox::log::LogLevelOutput::kHideLogLevel);
   const std::string name = "sluice-bench-" + std::to_string(::getpid());
   iox::runtime::PoshRuntime::initRuntime(iox::RuntimeName_t(iox::cxx::TruncateToCapacity, name));
 }
