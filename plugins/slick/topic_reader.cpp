@@ -137,6 +137,7 @@ SLUICE_STEP bool TopicReader::take_into(TakenMessage& message) noexcept {
     __builtin_prefetch(reinterpret_cast<const std::byte*>(&cell) + shm::kCacheLine);
     const std::uint64_t stamp = cell.stamp.load_acquire();
     if (stamp == stamp_message(next_)) {
+      SLUICE_KILL_POINT("slick.take.found");
       const Look look = file_.reliable() ? take_reliable(cell, message) : take_best_effort(cell, message);
       if (look != Look::passed) return look == Look::taken;
     } else if (stamp == stamp_jump(next_)) {

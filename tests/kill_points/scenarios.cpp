@@ -249,6 +249,10 @@ std::vector<Scenario> all() {
                               {"slick.join.active"},
                               {"slick.join.joined"},
                               {"slick.rejoin.joined"}}});
+  list.push_back({.name = "a subscriber that was lapped before it read goes on",
+                  .worlds = kTopics,
+                  .role = Role::subscriber,
+                  .targets = {{"slick.take.found", 40}}});
   list.push_back({.name = "a publisher that was given up goes on",
                   .role = Role::publisher,
                   .before = "slick.reserve.granted:5:stop,",
