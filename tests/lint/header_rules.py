@@ -34,7 +34,8 @@ def documented(tree):
                 yield Violation(path, found.line, f"{found.kind} {found.name}: '{found.comment}' only repeats the name")
 
 
-@rule("self-contained", "include what the header uses; a header of sluice::core uses libc and libstdc++ alone")
+@rule("self-contained", "include what the header uses; a header of sluice::core uses libc and libstdc++ alone",
+      compiles=True)
 def self_contained(tree):
     """Each header alone, with no other include directory than ours."""
     headers = [path for path in tree.files((".hpp", ".h"), (INCLUDE,))]

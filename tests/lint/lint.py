@@ -24,6 +24,9 @@ def arguments():
     parser = argparse.ArgumentParser(prog="./dev lint", description=__doc__.split("\n", 1)[0],
                                      epilog="rules: " + ", ".join(names))
     parser.add_argument("rules", metavar="RULE", nargs="*", help="check these rules only")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--text", action="store_true", help="the rules for which nothing is compiled: seconds")
+    which.add_argument("--compiled", action="store_true", help="the others")
     parser.add_argument("--quick", action="store_true",
                         help="clang-tidy looks at the libraries, the plugins and the tools only")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the source tree")
@@ -41,6 +44,8 @@ def main():
     broken = 0
     for rule in RULES:
         if chosen.rules and rule.name not in chosen.rules:
+            continue
+        if chosen.text and rule.compiles or chosen.compiled and not rule.compiles:
             continue
         started = time.monotonic()
         violations = list(rule.find(tree))

@@ -50,7 +50,7 @@ def pyflakes(tree):
     yield from reported(result.stdout + result.stderr, r"^(.+?):(\d+):\d+:? (.*)$")
 
 
-@rule("clang-tidy", "do what it says; .clang-tidy says why each check is there")
+@rule("clang-tidy", "do what it says; .clang-tidy says why each check is there", compiles=True)
 def clang_tidy(tree):
     """Every translation unit below TIDY_FOLDERS, as build/release compiles it. A unit that was clean is not looked at
     again until it, a header of ours that it includes, its command or .clang-tidy changes."""

@@ -22,16 +22,17 @@ class Rule:
     name: str
     remedy: str  # what to do about a violation
     find: object  # Tree -> violations
+    compiles: bool  # takes minutes, and may need a configured build tree
 
 
 RULES = []
 
 
-def rule(name, remedy):
+def rule(name, remedy, compiles=False):
     """Makes a function from a Tree to violations a rule of ./dev lint."""
 
     def register(find):
-        RULES.append(Rule(name, remedy, find))
+        RULES.append(Rule(name, remedy, find, compiles))
         return find
 
     return register
