@@ -31,6 +31,11 @@ OwnReader::~OwnReader() {
   registry().readers.erase({topic_, entry_});
 }
 
+void OwnReader::on_full(std::function<void()> settle) {
+  const std::lock_guard lock(registry().mutex);
+  settle_ = std::move(settle);
+}
+
 bool OwnReader::is_own(std::uint64_t topic, std::uint32_t entry) noexcept {
   const std::lock_guard lock(registry().mutex);
   const auto found = registry().readers.find({topic, entry});

@@ -24,8 +24,9 @@ class OwnReader {
     return taker_.load(std::memory_order_relaxed) == this_thread();
   }
 
-  /// `settle` shows publishers everything that was given back; called by the thread that takes.
-  void on_full(std::function<void()> settle) { settle_ = std::move(settle); }
+  /// `settle` shows publishers everything that was given back; called by the thread that takes. Whoever is about to end
+  /// takes it back with nullptr: afterwards it is not called any more, by no thread.
+  void on_full(std::function<void()> settle);
 
   /// As is_taken_from_here for the subscription with this entry; false when it is another process's. Any thread.
   [[nodiscard]] static bool is_own(std::uint64_t topic, std::uint32_t entry) noexcept;
@@ -41,7 +42,7 @@ class OwnReader {
 
   std::uint64_t topic_;
   std::uint32_t entry_;
-  std::function<void()> settle_;
+  std::function<void()> settle_;          ///< Under the lock of all.
   std::atomic<std::uintptr_t> taker_{0};  ///< Nobody until the first take.
 };
 

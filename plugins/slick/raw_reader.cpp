@@ -34,6 +34,7 @@ RawReader::RawReader(const TopicSpec& spec, const RawOptions& options, const Tra
 }
 
 RawReader::~RawReader() {
+  place_.own().on_full(nullptr);
   if (!companion_.file().lock().usable()) return;
   place_.write_books(stats(), cursor_.next);
   place_.leave();

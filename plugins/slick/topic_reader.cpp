@@ -52,6 +52,7 @@ void TopicReader::join(std::uint64_t history) noexcept {
 }
 
 TopicReader::~TopicReader() {
+  place_.own().on_full(nullptr);
   if (!file_.lock().usable()) return;
   write_books();
   clear_holds(file_, place_.index());
