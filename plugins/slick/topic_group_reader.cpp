@@ -321,6 +321,7 @@ void TopicGroupReader::write_books() noexcept { place_.write_books(stats(), grou
 
 ReaderStats TopicGroupReader::stats() const noexcept {
   ReaderStats stats = books_;
+  if (place_.evicted()) ++stats.evictions;  // also if it never takes again
   stats.joined = group_.entry().joined.load_acquire();
   stats.reserved = file_.control().reserved.load_acquire();
   stats.queued = stats.reserved - std::min(stats.reserved, group_.entry().next.load_acquire());

@@ -309,6 +309,7 @@ std::uint32_t TopicReader::writer_count() const { return count_live_writers(file
 
 ReaderStats TopicReader::stats() const noexcept {
   ReaderStats stats = books_;
+  if (file_.reliable() && place_.evicted()) ++stats.evictions;  // also if it never takes again
   stats.reserved = file_.control().reserved.load_acquire();
   stats.queued = stats.reserved - stats.joined - stats.received - stats.lost - stats.skipped;
   return stats;
