@@ -62,7 +62,7 @@ std::optional<TakenMessage> TopicObserver::take() noexcept {
     } else if (stamp == stamp_jump(next_)) {
       ++books_.skipped;
       ++next_;
-    } else if (file_->has_something_at(next_)) {  // of a later lap
+    } else if (stamp > stamp_jump(next_) && file_->control().reserved.load_acquire() > next_) {
       lose_until(next_ + 1);
     } else {
       if (!tick_.is_new() || !look_for_trouble()) return taken;

@@ -50,6 +50,28 @@ TEST_CASE("an observer sees what is published, and nobody sees the observer") {
   CHECK(books_are(observer->stats(), 5, 0, 0, 0));
 }
 
+TEST_CASE("an observer that keeps up misses nothing, also what is published while it looks") {
+  const ObservedBench bench(Reliability::best_effort, 64);
+  const auto writer = bench.writer();
+  const auto observer = bench.observer();
+  constexpr std::uint64_t kMessages = 200'000;
+  std::atomic<std::uint64_t> taken{0};
+  std::thread publisher([&] {
+    for (std::uint64_t i = 0; i < kMessages; ++i) {
+      while (taken.load(std::memory_order_acquire) + 4 < i) std::this_thread::yield();
+      (void)send(*writer, "x");
+    }
+  });
+  ReaderStats stats;
+  while (stats.received + stats.lost + stats.skipped < kMessages) {
+    if (const auto message = observer->take()) observer->release(*message);
+    stats = observer->stats();
+    taken.store(stats.received + stats.lost + stats.skipped, std::memory_order_release);
+  }
+  publisher.join();
+  CHECK(stats.received == kMessages);
+}
+
 TEST_CASE("an observer writes nothing: the file may be read-only for it") {
   const ObservedBench bench;
   const auto writer = bench.writer();
