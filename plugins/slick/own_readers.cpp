@@ -19,6 +19,13 @@ Registry& registry() {
   return *all;
 }
 
+/// The subscription with this entry, if the calling thread takes from it. Under the lock.
+const OwnReader* find_own(std::uint64_t topic, std::uint32_t entry) noexcept {
+  const auto found = registry().readers.find({topic, entry});
+  const bool own = found != registry().readers.end() && found->second->is_taken_from_here();
+  return own ? found->second : nullptr;
+}
+
 }  // namespace
 
 OwnReader::OwnReader(std::uint64_t topic, std::uint32_t entry) : topic_(topic), entry_(entry) {
@@ -38,15 +45,13 @@ void OwnReader::on_full(std::function<void()> settle) {
 
 bool OwnReader::is_own(std::uint64_t topic, std::uint32_t entry) noexcept {
   const std::lock_guard lock(registry().mutex);
-  const auto found = registry().readers.find({topic, entry});
-  return found != registry().readers.end() && found->second->is_taken_from_here();
+  return find_own(topic, entry) != nullptr;
 }
 
 void OwnReader::settle_own(std::uint64_t topic, std::uint32_t entry) {
   const std::lock_guard lock(registry().mutex);
-  const auto found = registry().readers.find({topic, entry});
-  if (found == registry().readers.end() || !found->second->is_taken_from_here()) return;
-  if (found->second->settle_) found->second->settle_();
+  const OwnReader* own = find_own(topic, entry);
+  if (own != nullptr && own->settle_) own->settle_();
 }
 
 }  // namespace sluice::slick

@@ -67,6 +67,7 @@ class TopicFile {
   [[nodiscard]] Cell& cell(std::uint64_t position) const noexcept {
     return *mapping_.at<Cell>(geometry_.ring_offset + (position & geometry_.mask) * geometry_.cell_stride);
   }
+
   /// Whether the horizon is at most `distance` beyond `position`; with capacity: whether everything read so far from
   /// the position's cell belongs to it. The caller's loads came before; SYNC horizon→data: the acquire fence pairs with
   /// the release fence between a producer's load of the horizon and its stores, so reading anything of a later lap
@@ -75,12 +76,14 @@ class TopicFile {
     shm::fence_acquire();
     return control().horizon.load_relaxed() <= position + distance;
   }
+
   /// Whether a reader that is at `position` has something to do there: a message, a jump, or it was lapped. A stamp
   /// beyond `reserved` was written by none of us, and is no reason to stay awake.
   [[nodiscard]] bool has_something_at(std::uint64_t position) const noexcept {
     return cell(position).stamp.load_acquire() >= stamp_message(position) &&
            control().reserved.load_acquire() > position;
   }
+
   [[nodiscard]] static std::byte* payload(Cell& cell) noexcept {
     return reinterpret_cast<std::byte*>(&cell) + kCellHeader;
   }
@@ -118,10 +121,11 @@ class TopicFile {
     return {geometry_.writers_offset + k * sizeof(WriterEntry), 1};
   }
   [[nodiscard]] shm::FileLock& lock() noexcept { return lock_; }
+  [[nodiscard]] const shm::FileLock& lock() const noexcept { return lock_; }
 
   /// Takes a byte that others hold for a moment only. Throws Error with `otherwise` at the deadline.
   void lock_patiently(shm::ByteRange byte, shm::Deadline deadline, const std::string& otherwise);
-  [[nodiscard]] const shm::FileLock& lock() const noexcept { return lock_; }
+
   [[nodiscard]] bool reliable() const noexcept { return reliable_; }
 
   /// Which file it is, for those in this process who look for another hold on the same one.

@@ -106,7 +106,7 @@ bool TopicGroupReader::take_next(TakenMessage& message) noexcept {
     if (stamp == stamp_message(next)) {
       if (!can_read()) return false;
       if (!group_.settle(next, claimed(next))) {
-        if (is_nonsense(next)) step_over(next);
+        if (is_nonsense(next)) (void)step_over(next);
         continue;
       }
       SLUICE_KILL_POINT("slick.group.claimed");
@@ -232,12 +232,12 @@ bool TopicGroupReader::is_nonsense(std::uint64_t position) const noexcept {
          group_.entry().next.load_seq_cst() == position;
 }
 
-/// Goes on where a reader that was lapped would: from a nonsensical `next`, position by position, it might take for
-/// ever.
-void TopicGroupReader::step_over(std::uint64_t position) noexcept {
+/// Lets the group go on where a reader goes on that was lapped at `position`. How many positions that passes over; 0
+/// when somebody else has moved `next`.
+std::uint64_t TopicGroupReader::step_over(std::uint64_t position) noexcept {
   const std::uint64_t target = file_.geometry().after_lap(position, file_.control().reserved.load_acquire());
   std::uint64_t expected = position;
-  group_.entry().next.compare_exchange_seq_cst(expected, target);
+  return group_.entry().next.compare_exchange_seq_cst(expected, target) ? target - position : 0;
 }
 
 void TopicGroupReader::help_past(std::uint64_t position) noexcept {
@@ -249,12 +249,11 @@ void TopicGroupReader::help_past(std::uint64_t position) noexcept {
 /// best_effort. Whoever settles the word of `position` counts it; whoever moves `next` counts the rest.
 void TopicGroupReader::fall_behind(std::uint64_t position) noexcept {
   if (!group_.settle(position, claim_of(position, place_.index(), ClaimState::done))) {
-    return is_nonsense(position) ? step_over(position) : help_past(position);
+    if (!is_nonsense(position)) return help_past(position);
+    (void)step_over(position);  // from a nonsensical `next`, one by one, it might take for ever
+    return;
   }
-  const std::uint64_t target = file_.geometry().after_lap(position, file_.control().reserved.load_acquire());
-  std::uint64_t expected = position;
-  const bool moved = group_.entry().next.compare_exchange_seq_cst(expected, target);
-  const std::uint64_t lost = 1 + (moved ? target - position - 1 : 0);
+  const std::uint64_t lost = std::max<std::uint64_t>(1, step_over(position));
   books_.lost += lost;
   lost_before_next_ += lost;
   advance();

@@ -58,7 +58,7 @@ class TopicGroupReader final : public Reader {
   void abandon(std::uint64_t position) noexcept;
   void pass_over(std::uint64_t position) noexcept;
   [[nodiscard]] bool is_nonsense(std::uint64_t position) const noexcept;
-  void step_over(std::uint64_t position) noexcept;
+  std::uint64_t step_over(std::uint64_t position) noexcept;
   void help_past(std::uint64_t position) noexcept;
   void fall_behind(std::uint64_t position) noexcept;
   void acknowledge(std::uint64_t position) noexcept;
