@@ -201,7 +201,18 @@ house_rules() {
   ./dev lint
 }
 
-readonly all=(house_rules million pool crashes wake_ups eshm_cycles eshm_topics queue_interop interop_script
+# Who is there, when a thousand times somebody is killed, stopped, continued or started.
+graph() {
+  local seed
+  for seed in $(seq 1 5); do
+    build/release/tests/graph_churn --events 1000 --processes 10 --seed "$seed"
+  done
+  build/release/tests/graph_size list "$PWD/build/release/bin/sluice" --times 1000
+  build/release/tests/graph_size many --processes 200
+  build/release/tests/graph_size idle --seconds 30
+}
+
+readonly all=(house_rules graph million pool crashes wake_ups eshm_cycles eshm_topics queue_interop interop_script
   python_slick fuzz kill_points demo_kills models repeat no_network static_plugins outer_project python_wheel clang
   aarch64)
 chosen=("${@:-${all[@]}}")

@@ -7,6 +7,7 @@
 #include <sluice/error.hpp>
 
 #include "commands/commands.hpp"
+#include "commands/control_commands.hpp"
 #include "commands/eshm_arguments.hpp"
 #include "commands/slick_commands.hpp"
 #include "launch/launch_command.hpp"
@@ -29,6 +30,86 @@ void add_node(CLI::App& app, Common& common, Command& command) {
   list->add_flag("-c,--count-nodes", count, "Print only how many there are");
   add_common(*list, common);
   list->callback([&] { command = [&] { return sluice::commands::node_list(common, count); }; });
+  static std::string name;
+  auto* info = node->add_subcommand("info",
+                                    "Print what a node publishes and subscribes to, and how its process is; exit code "
+                                    "1 if there is no such node");
+  info->add_option("NODE", name, "Its name, with or without the first slash")->required();
+  add_common(*info, common);
+  info->callback([&] { command = [&] { return sluice::commands::node_info(common, name); }; });
+  sluice::commands::add_node_control(*node, common, command);
+}
+
+void add_topic_find(CLI::App& topic, Common& common, Command& command) {
+  static std::string type;
+  auto* find = topic.add_subcommand("find", "Print the topics that carry a type; exit code 1 if there is none");
+  find->add_option("TYPE", type, "As publishers and subscriptions name it")->required();
+  add_common(*find, common);
+  find->callback([&] { command = [&] { return sluice::commands::topic_find(common, type); }; });
+}
+
+void add_topic_echo(CLI::App& topic, Common& common, Command& command) {
+  static sluice::commands::TopicEchoOptions options;
+  static bool once = false;
+  static bool hex = false;
+  auto* echo = topic.add_subcommand("echo",
+                                    "Print messages without taking part: nobody waits for this, and what it is too "
+                                    "slow for it says");
+  echo->add_option("TOPIC", options.topic, "Its name, with or without the first slash")->required();
+  auto* format = echo->add_option("-f,--format", options.format,
+                                  "auto (default: text if it is, else hex), hex, text, u64, i64, u32, i32, f64");
+  auto* as_hex = echo->add_flag("--hex", hex, "As --format hex")->excludes(format);
+  echo->add_flag("--raw", options.raw, "Only the bytes, to be piped on")->excludes(format)->excludes(as_hex);
+  auto* count = echo->add_option("-n,--count", options.count, "Stop after so many messages (default: at Ctrl-C)");
+  echo->add_flag("--once", once, "Stop after one")->excludes(count);
+  echo->add_option("--timeout", options.timeout, "Stop after so many seconds");
+  add_common(*echo, common);
+  echo->callback([&] {
+    if (once) options.count = 1;
+    if (hex) options.format = "hex";
+    command = [&] { return sluice::commands::topic_echo(common, options); };
+  });
+}
+
+void add_topic_pub(CLI::App& topic, Common& common, Command& command) {
+  static sluice::commands::TopicPubOptions options;
+  static bool once = false;
+  auto* pub = topic.add_subcommand("pub", "Publish a message again and again, as a node of its own");
+  pub->add_option("TOPIC", options.topic, "Its name, with or without the first slash")->required();
+  pub->add_option("DATA", options.data, "The message: its text, or with --hex its bytes")->required();
+  pub->add_flag("--hex", options.hex, "DATA are hexadecimal digits");
+  pub->add_option("--type", options.type, "What the topic's publishers and subscriptions call its type");
+  pub->add_option("-r,--rate", options.rate, "Messages a second")->check(CLI::PositiveNumber)->capture_default_str();
+  auto* count = pub->add_option("-n,-t,--times", options.count, "Stop after so many (default: at Ctrl-C)");
+  pub->add_flag("-1,--once", once, "Publish one message, as soon as somebody subscribes")->excludes(count);
+  auto* wait = pub->add_option("-w,--wait-matching-subscriptions", options.wait_for,
+                               "Begin when there are so many subscriptions (default: 0; with --once 1)");
+  pub->add_flag("-q,--quiet", options.quiet, "Do not print a line for each message");
+  add_common(*pub, common);
+  pub->callback([&command, &common, wait] {
+    if (once) options.count = 1;
+    if (once && wait->count() == 0) options.wait_for = 1;
+    command = [&common] { return sluice::commands::topic_pub(common, options); };
+  });
+}
+
+void add_topic_watch(CLI::App& topic, Common& common, Command& command) {
+  using Watch = int (*)(const Common&, const sluice::commands::TopicWatchOptions&);
+  const auto complete = [&](CLI::App& app, Watch watch, sluice::commands::TopicWatchOptions& options) {
+    app.add_option("TOPIC", options.topic, "Its name, with or without the first slash")->required();
+    app.add_option("-w,--window", options.window, "Messages that count, the last ones")
+        ->check(CLI::Range(1, 10'000'000))
+        ->capture_default_str();
+    app.add_option("--duration", options.seconds, "Stop after so many seconds (default: at Ctrl-C)");
+    add_common(app, common);
+    app.callback([&common, &command, &options, watch] { command = [&, watch] { return watch(common, options); }; });
+  };
+  static sluice::commands::TopicWatchOptions hz_options{.topic = {}, .window = 10'000};
+  auto* hz = topic.add_subcommand("hz", "Print how often messages are published, once a second, without taking part");
+  complete(*hz, sluice::commands::topic_hz, hz_options);
+  static sluice::commands::TopicWatchOptions bw_options{.topic = {}, .window = 100};
+  auto* bw = topic.add_subcommand("bw", "Print how many bytes are published, once a second, without taking part");
+  complete(*bw, sluice::commands::topic_bw, bw_options);
 }
 
 void add_topic(CLI::App& app, Common& common, Command& command) {
@@ -48,6 +129,10 @@ void add_topic(CLI::App& app, Common& common, Command& command) {
   info->add_flag("-v,--verbose", info_options.verbose, "Print a paragraph for each endpoint");
   add_common(*info, common);
   info->callback([&] { command = [&] { return sluice::commands::topic_info(common, info_options); }; });
+  add_topic_find(*topic, common, command);
+  add_topic_echo(*topic, common, command);
+  add_topic_pub(*topic, common, command);
+  add_topic_watch(*topic, common, command);
 }
 
 void add_config_plan(CLI::App& config, Common& common, Command& command) {
@@ -101,12 +186,26 @@ void add_shm(CLI::App& app, Common& common, Command& command) {
   clean->callback([&] { command = [&] { return sluice::commands::shm_clean(common); }; });
 }
 
+void add_doctor(CLI::App& app, Common& common, Command& command) {
+  static std::string topic;
+  auto* doctor = app.add_subcommand("doctor",
+                                    "Say whether this machine is fit for Sluice, or of a topic, for each publisher and "
+                                    "subscription, why data flows or does not; exit code 1 if something is wrong");
+  doctor->add_option("TOPIC", topic, "Its name, with or without the first slash (default: check the machine)");
+  add_common(*doctor, common);
+  doctor->callback([&] {
+    command = [&] {
+      return topic.empty() ? sluice::commands::doctor(common) : sluice::commands::doctor_topic(common, topic);
+    };
+  });
+}
+
 void add_slick_read(CLI::App& slick, Common& common, Command& command) {
   static sluice::commands::SlickReadOptions options;
   auto* read = slick.add_subcommand("read", "Print messages; disturbs nobody, maps the segment for reading only");
   read->add_option("NAME", options.name, "Segment, with or without the slash")->required();
   read->add_option("--from", options.from, "next (default), oldest, last, or an index");
-  read->add_option("-f,--format", options.format, "hex (default), text, u64, i64, u32, i32, f64");
+  read->add_option("-f,--format", options.format, "hex (default), auto, text, u64, i64, u32, i32, f64");
   read->add_option("-n,--count", options.count, "Stop after so many messages (default: at Ctrl-C)");
   read->add_flag("--no-wait", options.no_wait, "Stop at the end of what is there");
   read->add_flag("--json", common.json, "Print JSON, one object a line");
@@ -197,9 +296,11 @@ int main(int argc, char** argv) {
   add_launch(app, command);
   add_topic(app, common, command);
   add_node(app, common, command);
+  sluice::commands::add_param(app, common, command);
   add_config(app, common, command);
   add_plugin(app, common, command);
   add_shm(app, common, command);
+  add_doctor(app, common, command);
   add_slick(app, common, command);
   sluice::commands::add_eshm(app, common, command);
   if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) return fail(unknown);

@@ -29,8 +29,8 @@ def talk(channel: ESHM, count: int | None) -> None:
 def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    print("=== ESHM Python Slave Example ===", flush=True)
     try:
+        print("=== ESHM Python Slave Example ===", flush=True)
         with ESHM(arguments.name, ESHMRole.SLAVE, reconnect_wait_ms=0, max_reconnect_attempts=0,
                   attach_timeout_ms=TIMEOUT_INFINITE) as channel:
             print("Initialized as", channel.get_role().name, flush=True)

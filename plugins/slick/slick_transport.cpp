@@ -87,9 +87,10 @@ class SlickTransport final : public Transport {
     return std::make_unique<TopicReader>(spec, options, context);
   }
 
-  [[nodiscard]] std::unique_ptr<Reader> open_observer(const TopicSpec& spec, const TransportContext& context) override {
-    if (is_raw(spec)) return Transport::open_observer(spec, context);
-    return std::make_unique<TopicObserver>(spec, parse_topic_options(spec), context);
+  [[nodiscard]] std::unique_ptr<Reader> open_observer(const TopicSpec& spec, const TransportContext& context,
+                                                      Observed what) override {
+    if (is_raw(spec)) return Transport::open_observer(spec, context, what);
+    return std::make_unique<TopicObserver>(spec, parse_topic_options(spec), context, what);
   }
 
   [[nodiscard]] Footprint footprint(const TopicSpec& spec) const override {

@@ -18,11 +18,13 @@ constexpr std::uint32_t kMostDoublings = 7;  // to 12.8 ms
 
 }  // namespace
 
-TopicObserver::TopicObserver(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context)
+TopicObserver::TopicObserver(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context,
+                             Observed what)
     : path_(topic_path(context.directory, spec.name)),
       what_("topic '" + spec.name + "'"),
       options_(options),
-      history_(wanted_history(spec)) {
+      history_(wanted_history(spec)),
+      observed_(what) {
   (void)find_topic();
 }
 
@@ -88,19 +90,20 @@ TopicObserver::Look TopicObserver::copy_message(const Cell& cell, TakenMessage& 
     lose_until(next_ + 1);
     return Look::passed;
   }
-  std::byte* copy = copies_.prepare(std::max<std::size_t>(1, header.length));
-  if (copy == nullptr) return Look::stays;
-  shm::copy_unvalidated(copy, from.data(), header.length);
-  const bool ours = file_->horizon_within(next_, geometry.capacity) &&
-                    (!in_chunk || file_->chunk_state(reference.chunk).word.load_relaxed() == chunk_published(next_));
-  if (!ours) {
+  const bool with_data = observed_ == Observed::messages;
+  std::byte* copy = with_data ? copies_.prepare(std::max<std::size_t>(1, header.length)) : nullptr;
+  if (with_data && copy == nullptr) return Look::stays;
+  if (with_data) shm::copy_unvalidated(copy, from.data(), header.length);
+  const bool data_is_ours =
+      !with_data || !in_chunk || file_->chunk_state(reference.chunk).word.load_relaxed() == chunk_published(next_);
+  if (!file_->horizon_within(next_, geometry.capacity) || !data_is_ours) {
     lose_until(next_ + 1);
     return Look::passed;
   }
   message = {copy,
              header.length,
              {header.sequence, header.published_ns, header.publisher, std::exchange(lost_before_next_, 0)},
-             copies_.hand_out()};
+             with_data ? copies_.hand_out() : 0};
   ++next_;
   ++books_.received;
   books_.bytes += message.size;

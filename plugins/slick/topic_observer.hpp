@@ -20,10 +20,12 @@ namespace sluice::slick {
 class TopicObserver final : public Reader {
  public:
   /// Throws Error when the file is there and cannot be used.
-  TopicObserver(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context);
+  TopicObserver(const TopicSpec& spec, const TopicOptions& options, const TransportContext& context, Observed what);
 
   [[nodiscard]] std::optional<TakenMessage> take() noexcept override;
-  void release(const TakenMessage& message) noexcept override { CopyBuffers::give_back(message.handle); }
+  void release(const TakenMessage& message) noexcept override {
+    if (message.data != nullptr) CopyBuffers::give_back(message.handle);
+  }
   [[nodiscard]] bool valid(const TakenMessage& /*message*/) const noexcept override { return true; }
   [[nodiscard]] std::optional<WaitFor> arm() noexcept override;
   [[nodiscard]] std::uint32_t writer_count() const override;
@@ -44,6 +46,7 @@ class TopicObserver final : public Reader {
   std::string what_;
   TopicOptions options_;
   std::uint64_t history_;
+  Observed observed_;
   std::optional<TopicFile> file_;
   CopyBuffers copies_;
 

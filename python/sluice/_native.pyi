@@ -65,6 +65,7 @@ class TransportEvent:
         segment_replaced: ClassVar[TransportEvent.Kind]
         writer_interrupted: ClassVar[TransportEvent.Kind]
         second_writer: ClassVar[TransportEvent.Kind]
+        incompatible: ClassVar[TransportEvent.Kind]
         __members__: ClassVar[dict[str, TransportEvent.Kind]]
         def __init__(self, value: int) -> None: ...
         @property

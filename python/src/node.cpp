@@ -183,7 +183,8 @@ void bind_node(py::module_& module) {
       .value("liveliness_gained", TransportEvent::Kind::liveliness_gained)
       .value("segment_replaced", TransportEvent::Kind::segment_replaced)
       .value("writer_interrupted", TransportEvent::Kind::writer_interrupted)
-      .value("second_writer", TransportEvent::Kind::second_writer);
+      .value("second_writer", TransportEvent::Kind::second_writer)
+      .value("incompatible", TransportEvent::Kind::incompatible);
   event.def_readonly("kind", &TransportEvent::kind, "For programs.")
       .def_readonly("topic", &TransportEvent::topic, "Fully qualified.")
       .def_readonly("message", &TransportEvent::message, "For people: what was noticed, and what to do.");

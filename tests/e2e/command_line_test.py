@@ -137,8 +137,8 @@ class AnotherUser(DomainTest):
 
     def test_missing_rights_are_named_and_nothing_looks_empty(self):
         self.open_topic("publish", "/x")
-        reading = (f"cannot read the domain's directory '{self.runtime}/domain-0' (another user's? see 'mode' and "
-                   "'group' in config/README.md): Permission denied\n")
+        reading = (f"cannot read the domain's directory '{self.runtime}/domain-0/processes' (another user's? see "
+                   "'mode' and 'group' in config/README.md): Permission denied\n")
         for command in (("node", "list"), ("topic", "list"), ("shm", "clean")):
             result = self.as_nobody(SLUICE, *command)
             self.assertEqual((result.returncode, result.stdout, result.stderr), (2, "", "sluice: " + reading))

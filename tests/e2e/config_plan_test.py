@@ -43,7 +43,7 @@ class Numbers(DomainTest):
         self.assertEqual(before["sum"]["new_bytes"], before["sum"]["bytes"])
         self.open_topic("publish", "/imu/raw", "--config", config)
         self.assertEqual(size_on_disk(path), planned[0]["bytes"])
-        record = next((self.runtime / "domain-0").glob("*.process"))
+        record = next((self.runtime / "domain-0" / "processes").glob("*.process"))
         self.assertEqual(size_on_disk(record), before["process"]["bytes"])
         after = self.plan(config)
         self.assertTrue(after["topics"][0]["files"][0]["exists"])

@@ -79,7 +79,7 @@ class WrongFiles(DomainTest):
 
     def test_a_process_record_in_place_of_a_topic(self):
         self.open_topic("publish", "/y").kill()
-        record = next(self.domain.glob("*.process"))
+        record = next((self.domain / "processes").glob("*.process"))
         record.rename(self.topic)
         self.open_fails("is a process record, expected a topic")
 
@@ -106,7 +106,7 @@ class Modes(DomainTest):
         self.started.append(process)
         self.assertEqual(process.stdout.readline(), "open\n")
         modes = {path.name.rpartition(".")[2]: path.stat().st_mode & 0o777 for path in self.runtime.rglob("*.*")}
-        self.assertEqual(modes, {"topic": 0o660, "process": 0o660})
+        self.assertEqual(modes, {"topic": 0o660, "process": 0o660, "control": 0o660})
         self.assertEqual((self.runtime / "domain-0").stat().st_mode & 0o777, 0o770)
         process.terminate()
         process.wait()

@@ -97,8 +97,8 @@ class SlickCommand(DomainTest):
                 (["read", "a/b"], "segment name 'a/b' must be one file name, with or without a leading '/'"),
                 (["read", self.name, "--from", "yesterday"],
                  "--from must be next, oldest, last or an index, not 'yesterday'"),
-                (["read", self.name, "-f", "hx"], "there is no format 'hx'; did you mean 'hex'? (hex, text, u64, i64, "
-                                                  "u32, i32, f64)"),
+                (["read", self.name, "-f", "hx"], "there is no format 'hx'; did you mean 'hex'? (auto, hex, text, "
+                                                  "u64, i64, u32, i32, f64)"),
                 (["write", self.name, "x" * 65], "a message of 65 bytes does not fit: the segment has 8 elements of 8 "
                                                  "bytes"),
                 (["write", self.name + "-new", "x", "--create", "7", "--element", "8"],

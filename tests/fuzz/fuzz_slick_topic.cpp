@@ -121,7 +121,8 @@ class Players {
     const slick::TopicOptions options = slick::parse_topic_options(spec);
     if (kind == 0) readers_.push_back(std::make_shared<slick::TopicReader>(spec, options, context_));
     if (kind == 1) readers_.push_back(std::make_shared<slick::TopicGroupReader>(spec, options, context_));
-    if (kind == 2) readers_.push_back(std::make_shared<slick::TopicObserver>(spec, options, context_));
+    if (kind == 2)
+      readers_.push_back(std::make_shared<slick::TopicObserver>(spec, options, context_, Observed::messages));
   } catch (const Error&) {
   }
 

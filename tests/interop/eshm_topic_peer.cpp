@@ -63,6 +63,7 @@ const char* name_of(sluice::TransportEvent::Kind kind) {
     case sluice::TransportEvent::Kind::segment_replaced: return "segment_replaced";
     case sluice::TransportEvent::Kind::writer_interrupted: return "writer_interrupted";
     case sluice::TransportEvent::Kind::second_writer: return "second_writer";
+    case sluice::TransportEvent::Kind::incompatible: return "incompatible";
   }
   return "?";
 }

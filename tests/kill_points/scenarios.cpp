@@ -295,8 +295,9 @@ const std::vector<ControlTarget>& control_targets() {
       {"record.leaving"},
       {"record.unlinked"},
       {.point = "directory.removed", .alone = true},
-      {"segment.dead.locked", 1, true},
-      {"segment.dead.unlinked", 1, true},
+      // Alone: a neighbour would have removed what the dead one left before the victim comes.
+      {.point = "segment.dead.locked", .leftover = true, .alone = true},
+      {.point = "segment.dead.unlinked", .leftover = true, .alone = true},
   };
   return list;
 }

@@ -14,8 +14,8 @@ LAYERS = {
     "transport": (("shm",), ()),
     "plugin": (("shm", "ring", "transport"), ()),
     "topic": (("shm", "transport"), ("yaml-cpp",)),
-    "control": (("shm", "transport", "topic"), ("boost", "spdlog")),
-    "node": (("shm", "transport", "topic", "control"), ("spdlog",)),
+    "control": (("shm", "transport", "topic"), ("boost", "nlohmann", "spdlog")),
+    "node": (("shm", "transport", "topic", "control"), ("fmt", "nlohmann", "spdlog")),
     "foreign loop": (("shm", "transport", "topic", "control", "node"), ("boost",)),
 }
 # Everything above the node layer may use every layer, through public headers.
@@ -43,7 +43,7 @@ PUBLIC_HEADERS = {
                   "transport_options", "transport_registry", "type_name", "units", "detail/quote"),
     "topic": ("config", "topic_name", "detail/config_keys", "detail/yaml_document"),
     "control": ("graph",),
-    "node": ("bytes_batch", "executor", "node", "node_options", "publisher", "sluice", "subscription"),
+    "node": ("bytes_batch", "executor", "node", "node_options", "parameter", "publisher", "sluice", "subscription"),
     "foreign loop": ("asio",),
 }
 LAYER_OF_HEADER = {f"transport/include/sluice/{name}.hpp": layer

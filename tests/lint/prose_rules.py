@@ -106,7 +106,7 @@ def commands(tree):
                     yield Violation(path, line, f"./dev {command} does not exist")
                 elif word and dev[command] is not None and word not in dev[command] and "#" not in word:
                     yield Violation(path, line, f"./dev {command} {word} does not exist")
-            pattern = LINE_START + r"(?:[\w./-]+/)?sluice ([a-z_]+)(?: ([a-z_]+)\b(?![./:]))?"
+            pattern = LINE_START + r"(?:[\w./-]+/)?sluice ([a-z_]+)(?: ([a-z_]+(?:-[a-z]+)*)\b(?![./:]))?"
             for command, word in re.findall(pattern, text):
                 if command not in sluice:
                     yield Violation(path, line, f"sluice {command} does not exist")

@@ -18,8 +18,8 @@ READING = """
 import sys, time
 from sluice.eshm import *
 with ESHM(sys.argv[1], ESHMRole.MASTER) as channel:
-    print("reading", flush=True)
     try:
+        print("reading", flush=True)
         channel.read(timeout_ms=TIMEOUT_INFINITE)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
@@ -27,8 +27,8 @@ with ESHM(sys.argv[1], ESHMRole.MASTER) as channel:
 WAITING = """
 import sys
 from sluice.eshm import *
-print("waiting", flush=True)
 try:
+    print("waiting", flush=True)
     ESHM(sys.argv[1], ESHMRole.SLAVE, attach_timeout_ms=TIMEOUT_INFINITE)
 except KeyboardInterrupt:
     print("interrupted", flush=True)

@@ -108,7 +108,8 @@ void graph_while_it_changes() {
       spec.name = spec.transport = spec.type.name = name;
       for (int visit = 0; visit < kVisits; ++visit) {
         const std::size_t node = record.add_node(name);
-        const std::size_t publisher = record.add_endpoint(detail::EntryKind::publisher, node, spec);
+        const std::size_t publisher = record.add_endpoint(detail::EntryKind::publisher, node, spec, name);
+        record.set_open(publisher);
         record.remove(publisher);
         record.remove(node);
       }

@@ -140,10 +140,10 @@ sluice_plant_race(NAME executor_made_twice NODE SCENARIO executor_ended_at_start
                   INSTEAD [[if (!impl_->own_executor) std::invoke([this] {]])
 sluice_plant_race(NAME executor_without_mutex NODE SCENARIO executor_start_stop FILE transport/src/node/executor.cpp
                   TEXT    [[const std::lock_guard lock(mutex);
-  for (NodeImpl* node : nodes)]]
-                  INSTEAD [[for (NodeImpl* node : nodes)]])
+  watch_in(]]
+                  INSTEAD [[watch_in(]])
 sluice_plant_race(NAME record_without_mutex NODE SCENARIO graph_while_it_changes
                   FILE transport/src/control/process_record.cpp
-                  TEXT    [[std::size_t ProcessRecord::fill_entry(EntryKind kind, Fill fill) {
-  const std::lock_guard lock(mutex_);]]
-                  INSTEAD [[std::size_t ProcessRecord::fill_entry(EntryKind kind, Fill fill) {]])
+                  TEXT    [[const std::lock_guard lock(mutex_);
+    index = free_entry();]]
+                  INSTEAD [[index = free_entry();]])

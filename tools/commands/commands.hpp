@@ -16,6 +16,9 @@ struct Common {
 
 int node_list(const Common& common, bool count_only);
 
+/// What a node publishes and subscribes to, and how its process is. 1: there is no such node.
+int node_info(const Common& common, const std::string& name);
+
 struct TopicListOptions {
   bool types = false;
   bool verbose = false;
@@ -31,6 +34,44 @@ struct TopicInfoOptions {
 /// What carries a topic, who has it open, and how often a message is copied. 1: nobody has it open.
 int topic_info(const Common& common, const TopicInfoOptions& options);
 
+struct TopicEchoOptions {
+  std::string topic;
+  std::string format = "auto";
+  bool raw = false;         ///< The bytes alone, one message behind the other.
+  std::uint64_t count = 0;  ///< Then stop; 0: at Ctrl-C.
+  double timeout = 0;       ///< Seconds; 0: for ever.
+};
+
+/// Prints what is published, without taking part. 1: nothing was.
+int topic_echo(const Common& common, const TopicEchoOptions& options);
+
+struct TopicPubOptions {
+  std::string topic;
+  std::string data;
+  std::string type;
+  bool hex = false;            ///< `data` are hexadecimal digits.
+  bool quiet = false;          ///< No line for each message.
+  double rate = 1;             ///< Messages a second.
+  std::uint64_t count = 0;     ///< Then stop; 0: at Ctrl-C.
+  std::uint32_t wait_for = 0;  ///< Subscriptions, before the first message.
+};
+
+/// Publishes the same message again and again, as a node of its own.
+int topic_pub(const Common& common, const TopicPubOptions& options);
+
+struct TopicWatchOptions {
+  std::string topic;
+  std::size_t window = 100;  ///< The last messages that count.
+  double seconds = 0;        ///< Then stop; 0: at Ctrl-C.
+};
+
+/// Prints how often messages come, and how many bytes, once a second, without taking part. 1: none came.
+int topic_hz(const Common& common, const TopicWatchOptions& options);
+int topic_bw(const Common& common, const TopicWatchOptions& options);
+
+/// Prints the topics that carry this type. 1: none does.
+int topic_find(const Common& common, const std::string& type);
+
 /// Loads the files, resolves every topic in them and asks its transport.
 int config_check(const Common& common, const std::vector<std::string>& files);
 
@@ -45,6 +86,12 @@ struct ConfigPlanOptions {
 
 /// What the topics take of shared memory, descriptors and threads, and what there is. 1: there is not enough.
 int config_plan(const Common& common, const ConfigPlanOptions& options);
+
+/// Whether this machine, its settings and the domain are fit for Sluice. 1: something is not.
+int doctor(const Common& common);
+
+/// Why data flows on a topic, or does not, for each publisher and subscription of it. 1: somewhere it does not.
+int doctor_topic(const Common& common, const std::string& topic);
 
 int plugin_list(const Common& common);
 

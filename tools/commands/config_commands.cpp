@@ -40,7 +40,11 @@ std::vector<Setting> settings_of(const DomainSettings& domain) {
           {"runtime_dir", domain.runtime_dir, origin("runtime_dir")},
           {"mode", octal(domain.mode), origin("mode")},
           {"group", domain.group.empty() ? "(the process's own)" : domain.group, origin("group")},
-          {"plugin_path", list_text(domain.plugin_path), origin("plugin_path")}};
+          {"plugin_path", list_text(domain.plugin_path), origin("plugin_path")},
+          {"log_level", domain.log_level, origin("log_level")},
+          {"log_dir", domain.log_dir.empty() ? "(stderr only)" : domain.log_dir, origin("log_dir")},
+          {"log_max_size", format_size(domain.log_max_size), origin("log_max_size")},
+          {"log_files", std::to_string(domain.log_files), origin("log_files")}};
 }
 
 std::vector<Setting> settings_of(const TopicSpec& spec) {

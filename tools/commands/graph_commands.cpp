@@ -118,4 +118,15 @@ int topic_list(const Common& common, const TopicListOptions& options) {
   return 0;
 }
 
+int topic_find(const Common& common, const std::string& type) {
+  auto json = nlohmann::json::array();
+  for (const auto& [name, topic] : topics_of(look(common))) {
+    if (!topic.types.contains(type)) continue;
+    json.push_back(name);
+    if (!common.json) std::printf("%s\n", name.c_str());
+  }
+  if (common.json) std::cout << json.dump(2) << "\n";
+  return json.empty() ? 1 : 0;
+}
+
 }  // namespace sluice::commands

@@ -61,6 +61,9 @@ struct PlannedLimit {
 /// File systems, the control group's memory and this process's own limits; those that are set.
 [[nodiscard]] std::vector<PlannedLimit> limits_of(const Plan& plan);
 
+/// Where a file will be made: its directory, or the nearest one above that exists.
+[[nodiscard]] std::string existing_directory(const std::string& path);
+
 /// "1126400 bytes (1.1MiB)".
 [[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 

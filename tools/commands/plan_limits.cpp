@@ -61,16 +61,6 @@ PlannedLimit memory_limit(const Plan& plan, const std::vector<const PlannedFile*
   return limit;
 }
 
-/// Where a file will be made: its directory, or the nearest one above that exists.
-std::string existing_directory(const std::string& path) {
-  auto directory = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  while (!std::filesystem::is_directory(directory, error) && directory != directory.parent_path()) {
-    directory = directory.parent_path();
-  }
-  return directory.string();
-}
-
 void add_file_system(const Plan& plan, const std::string& directory, const std::vector<const PlannedFile*>& files,
                      std::vector<PlannedLimit>& limits) {
   const shm::UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -140,6 +130,15 @@ void add_longest_file(const Plan& plan, std::vector<PlannedLimit>& limits) {
 }
 
 }  // namespace
+
+std::string existing_directory(const std::string& path) {
+  auto directory = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  while (!std::filesystem::is_directory(directory, error) && directory != directory.parent_path()) {
+    directory = directory.parent_path();
+  }
+  return directory.string();
+}
 
 std::vector<PlannedLimit> limits_of(const Plan& plan) {
   std::vector<PlannedLimit> limits;

@@ -10,34 +10,20 @@
 
 #include <sluice/error.hpp>
 #include <sluice/graph.hpp>
-#include <sluice/shm/file_lock.hpp>
-#include <sluice/units.hpp>
+
+#include "commands/doctor_checks.hpp"
 
 namespace sluice::commands {
-
-namespace {
-
-/// Byte 0 of every Sluice file is held by whoever uses it: exclusively by a process record's owner, shared by a topic's
-/// endpoints.
-bool in_use(const std::string& path) {
-  try {
-    return shm::FileLock::open(path, true).held_by_other({0, 1});
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-}  // namespace
 
 int shm_list(const Common& common) {
   const std::string directory = Config::load_or_environment(common.config_files).domain().directory();
   auto json = nlohmann::json::array();
   std::error_code error;
-  for (auto entry = std::filesystem::directory_iterator(directory, error);
-       !error && entry != std::filesystem::directory_iterator{}; entry.increment(error)) {
+  for (auto entry = std::filesystem::recursive_directory_iterator(directory, error);
+       !error && entry != std::filesystem::recursive_directory_iterator{}; entry.increment(error)) {
     struct stat info {};
     const std::string path = entry->path().string();
-    if (::lstat(path.c_str(), &info) != 0) continue;
+    if (::lstat(path.c_str(), &info) != 0 || S_ISDIR(info.st_mode)) continue;
     const auto bytes = static_cast<std::uint64_t>(info.st_blocks) * 512;
     const bool alive = in_use(path);
     json.push_back({{"path", path}, {"bytes", bytes}, {"uid", info.st_uid}, {"state", alive ? "in use" : "leftover"}});

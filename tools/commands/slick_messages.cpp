@@ -1,8 +1,4 @@
-#include <signal.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -19,6 +15,8 @@
 #include <sluice/slick/segment.hpp>
 #include <sluice/slick/untyped_queue.hpp>
 
+#include "commands/interrupt.hpp"
+#include "commands/payload_text.hpp"
 #include "commands/slick_commands.hpp"
 
 namespace sluice::commands {
@@ -26,62 +24,6 @@ namespace sluice::commands {
 namespace {
 
 using Bytes = std::vector<std::byte>;
-
-volatile sig_atomic_t interrupted = 0;
-
-void stop_on_signals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { interrupted = 1; };
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-}
-
-std::string hex_of(const Bytes& bytes) {
-  std::string text;
-  for (const std::byte byte : bytes) {
-    std::array<char, 3> digits{};
-    std::snprintf(digits.data(), digits.size(), "%02x", static_cast<unsigned>(byte));
-    text += digits.data();
-  }
-  return text;
-}
-
-/// Up to the first NUL, other control characters as dots.
-std::string text_of(const Bytes& bytes) {
-  std::string text;
-  for (const std::byte byte : bytes) {
-    const char letter = static_cast<char>(byte);
-    if (letter == '\0') break;
-    text += static_cast<unsigned char>(letter) < 0x20 ? '.' : letter;
-  }
-  return text;
-}
-
-template <typename T>
-std::string numbers_of(const Bytes& bytes) {
-  std::string text;
-  for (std::size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T)) {
-    T value{};
-    std::memcpy(&value, &bytes[at], sizeof value);
-    text += (text.empty() ? "" : " ") + std::to_string(value);
-  }
-  return text;
-}
-
-using Formatter = std::string (*)(const Bytes&);
-
-Formatter formatter(const std::string& name) {
-  if (name == "hex") return hex_of;
-  if (name == "text") return text_of;
-  if (name == "u64") return numbers_of<std::uint64_t>;
-  if (name == "i64") return numbers_of<std::int64_t>;
-  if (name == "u32") return numbers_of<std::uint32_t>;
-  if (name == "i32") return numbers_of<std::int32_t>;
-  if (name == "f64") return numbers_of<double>;
-  const std::vector<std::string> known{"hex", "text", "u64", "i64", "u32", "i32", "f64"};
-  throw Error("there is no format '" + name + "'" + did_you_mean(name, known) +
-              " (hex, text, u64, i64, u32, i32, f64)");
-}
 
 std::uint64_t start_of(const slick::UntypedQueue& queue, const std::string& from) {
   const std::uint64_t reserved = queue.initial_reading_index();
@@ -109,21 +51,6 @@ class Poll {
  private:
   std::int64_t last_ns_ = 0;
 };
-
-Bytes bytes_of(const std::string& text, bool hex) {
-  Bytes bytes;
-  if (!hex) {
-    for (const char letter : text) bytes.push_back(static_cast<std::byte>(letter));
-    return bytes;
-  }
-  if (text.size() % 2 != 0 || text.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) {
-    throw Error("'" + text + "' is no even number of hexadecimal digits");
-  }
-  for (std::size_t at = 0; at < text.size(); at += 2) {
-    bytes.push_back(static_cast<std::byte>(std::stoul(text.substr(at, 2), nullptr, 16)));
-  }
-  return bytes;
-}
 
 /// Padded with zeros to whole elements; an empty text is one element of zeros.
 void write_message(slick::Ring& ring, Bytes bytes) {
@@ -158,7 +85,7 @@ slick::Segment open_for_writing(const SlickWriteOptions& options) {
 
 int slick_read(const Common& common, const SlickReadOptions& options) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const Formatter format = formatter(options.format);
+  const PayloadText format = payload_text(options.format);
   slick::QueueOptions queue_options;
   queue_options.read_only = true;
   slick::UntypedQueue queue(options.name, 0, queue_options);
@@ -167,7 +94,7 @@ int slick_read(const Common& common, const SlickReadOptions& options) {
   Poll poll;
   Bytes bytes;
   std::uint64_t received = 0;
-  while (interrupted == 0 && (options.count == 0 || received < options.count)) {
+  while (!interrupted() && (options.count == 0 || received < options.count)) {
     const auto message = queue.read(cursor, [&](const slick::Ring::Message& found) {
       const std::byte* first = queue.ring().element(found.index);
       bytes.assign(first, first + std::size_t{found.size} * queue.element_size());
@@ -202,22 +129,22 @@ int slick_write(const Common& /*common*/, const SlickWriteOptions& options) {
   const std::int64_t start = shm::monotonic_ns();
   std::uint64_t written = 0;
   const auto send = [&](const std::string& text) {
-    write_message(ring, bytes_of(text, options.hex));
+    write_message(ring, payload_bytes(text, options.hex));
     ++written;
     if (options.rate <= 0) return;
     const auto due = start + static_cast<std::int64_t>(static_cast<double>(written) * 1e9 / options.rate);
-    while (interrupted == 0 && shm::monotonic_ns() < due) {
+    while (!interrupted() && shm::monotonic_ns() < due) {
       const std::chrono::nanoseconds left{due - shm::monotonic_ns()};
       std::this_thread::sleep_for(std::min(left, std::chrono::nanoseconds{std::chrono::milliseconds{50}}));
     }
   };
   if (options.texts.empty()) {
-    for (std::string line; interrupted == 0 && std::getline(std::cin, line);) send(line);
+    for (std::string line; !interrupted() && std::getline(std::cin, line);) send(line);
     return 0;
   }
-  for (std::uint64_t round = 0; interrupted == 0 && round < options.count; ++round) {
+  for (std::uint64_t round = 0; !interrupted() && round < options.count; ++round) {
     for (const std::string& text : options.texts) {
-      if (interrupted == 0) send(text);
+      if (!interrupted()) send(text);
     }
   }
   return 0;

@@ -84,12 +84,12 @@ void ask_transport(Topic& topic, const Config& config) try {
 
 Reliability reliability_of(const Topic& topic) {
   if (topic.report && topic.report->exists) return topic.report->qos.reliability;
-  return (topic.publishers.empty() ? topic.subscriptions : topic.publishers).front().info.reliability;
+  return (topic.publishers.empty() ? topic.subscriptions : topic.publishers).front().info.qos.reliability;
 }
 
 std::uint32_t depth_of(const Topic& topic) {
   if (topic.report && topic.report->exists) return topic.report->qos.depth;
-  return (topic.publishers.empty() ? topic.subscriptions : topic.publishers).front().info.depth;
+  return (topic.publishers.empty() ? topic.subscriptions : topic.publishers).front().info.qos.depth;
 }
 
 const char* text_of(Reliability reliability) {
@@ -134,7 +134,7 @@ void print_paragraphs(const Topic& topic, const std::vector<Endpoint>& side) {
                 info.kind == EndpointKind::publisher ? "PUBLISHER" : "SUBSCRIPTION");
     std::printf("Process: %lld (%s)\n", static_cast<long long>(endpoint.pid), endpoint.executable.c_str());
     std::printf("QoS profile:\n  Reliability: %s\n  History (Depth): KEEP_LAST (%u)\n",
-                info.reliability == Reliability::reliable ? "RELIABLE" : "BEST_EFFORT", info.depth);
+                info.qos.reliability == Reliability::reliable ? "RELIABLE" : "BEST_EFFORT", info.qos.depth);
     if (topic.report && topic.report->exists) {
       std::printf("  Durability: %s\n",
                   topic.report->qos.durability == Durability::transient_local ? "TRANSIENT_LOCAL" : "VOLATILE");
@@ -180,8 +180,8 @@ nlohmann::json json_of(const std::vector<Endpoint>& side) {
                     {"pid", endpoint.pid},
                     {"executable", endpoint.executable},
                     {"type", endpoint.info.type},
-                    {"reliability", text_of(endpoint.info.reliability)},
-                    {"depth", endpoint.info.depth},
+                    {"reliability", text_of(endpoint.info.qos.reliability)},
+                    {"depth", endpoint.info.qos.depth},
                     {"messages", endpoint.info.messages},
                     {"bytes", endpoint.info.bytes}});
   }

@@ -283,7 +283,7 @@ TEST_CASE("the graph shows living processes, and what dead ones left is reclaime
     CHECK(process.endpoints[0].topic == "/imu");
     CHECK(process.endpoints[0].type == "demo/Imu");
     CHECK(process.endpoints[0].node == "/victim");
-    CHECK(process.endpoints[0].reliability == Reliability::reliable);
+    CHECK(process.endpoints[0].qos.reliability == Reliability::reliable);
     child.kill(SIGKILL);
     child.wait();
   }
@@ -318,7 +318,7 @@ TEST_CASE("SIGTERM ends spin and the process leaves nothing behind") {
 TEST_CASE("garbage in place of a process record is reported and harms nobody") {
   const Domain domain;
   Node node("node", domain.options);
-  const std::string directory = domain.options.config.domain().directory();
+  const std::string directory = domain.options.config.domain().directory() + "/processes";
   const std::string junk = directory + "/1-1.process";
   std::string reason;
   SECTION("empty") {
@@ -331,10 +331,10 @@ TEST_CASE("garbage in place of a process record is reported and harms nobody") {
   }
   SECTION("truncated") {
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-      std::filesystem::copy_file(entry.path(), junk);
-      break;
+      if (entry.path().extension() == ".process") std::filesystem::copy_file(entry.path(), directory + "/copy");
     }
-    std::filesystem::resize_file(junk, 5000);
+    std::filesystem::resize_file(directory + "/copy", 5000);
+    std::filesystem::rename(directory + "/copy", junk);
     reason = "has 5000 bytes, but its header says";
   }
   SECTION("a directory") {

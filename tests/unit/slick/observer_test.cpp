@@ -21,7 +21,9 @@ struct ObservedBench : TopicBench {
     set_option("inline_limit", "64B");
     spec.qos.max_blocking_time = 60s;
   }
-  [[nodiscard]] std::unique_ptr<Reader> observer() const { return transport->open_observer(spec, context()); }
+  [[nodiscard]] std::unique_ptr<Reader> observer(Observed what = Observed::messages) const {
+    return transport->open_observer(spec, context(), what);
+  }
 };
 
 std::string text_number(std::uint64_t number, std::size_t length) {
@@ -70,6 +72,27 @@ TEST_CASE("an observer that keeps up misses nothing, also what is published whil
   }
   publisher.join();
   CHECK(stats.received == kMessages);
+}
+
+TEST_CASE("an observer of headers gets all but the data, of messages in cells and in chunks") {
+  const std::size_t length = GENERATE(16U, 9000U);
+  const ObservedBench bench(Reliability::best_effort);
+  const auto writer = bench.writer();
+  const auto observer = bench.observer(Observed::headers);
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    REQUIRE(send(*writer, text_number(i, length)) == PublishResult::ok);
+    const auto message = observer->take();
+    REQUIRE(message);
+    CHECK(message->data == nullptr);
+    CHECK(message->size == length);
+    CHECK(message->info.sequence == i);
+    observer->release(*message);
+  }
+  for (std::uint64_t i = 0; i < 100; ++i) REQUIRE(send(*writer, "lap") == PublishResult::ok);
+  while (const auto message = observer->take()) observer->release(*message);
+  const ReaderStats stats = observer->stats();
+  CHECK(stats.lost > 0);
+  CHECK(stats.received + stats.lost == 105);
 }
 
 TEST_CASE("an observer writes nothing: the file may be read-only for it") {

@@ -128,7 +128,7 @@ TEST_CASE("unknown keys, with the nearest known one") {
   CHECK(parse_error("domian: 1") == "x.yaml:1:1: unknown key 'domian' in the configuration; did you mean 'domain'?");
   CHECK(parse_error("colour: red") ==
         "x.yaml:1:1: unknown key 'colour' in the configuration; accepted are domain, "
-        "runtime_dir, group, mode, plugin_path, topics");
+        "runtime_dir, group, mode, plugin_path, log_level, log_dir, log_max_size, log_files, topics");
   CHECK(setting_error("relaibility: reliable") ==
         "x.yaml:1:15: unknown key 'relaibility' in topic '/a'; did you mean 'reliability'?");
   CHECK(setting_error("chanel: robot") == "x.yaml:1:15: unknown key 'chanel' in topic '/a'; did you mean 'channel'?");
@@ -295,6 +295,30 @@ TEST_CASE("domain settings") {
   CHECK(Config{}.domain().runtime_dir == "/dev/shm/sluice-" + std::to_string(::geteuid()));
   CHECK(Config{}.domain().mode == 0600);
   CHECK(Config{}.domain().origins.empty());
+}
+
+TEST_CASE("log settings") {
+  const ScopedEnvironment no_level{"SLUICE_LOG_LEVEL", ""};
+  const ScopedEnvironment no_directory{"SLUICE_LOG_DIR", ""};
+  const DomainSettings domain =
+      parse("log_level: warn\nlog_dir: /var/log/x/\nlog_max_size: 64KiB\nlog_files: 5\n").domain();
+  CHECK(domain.log_level == "warn");
+  CHECK(domain.log_dir == "/var/log/x");
+  CHECK(domain.log_max_size == 65536);
+  CHECK(domain.log_files == 5);
+  CHECK(Config{}.domain().log_level == "info");
+  CHECK(parse_error("log_level: loud") ==
+        "x.yaml:1:12: log_level: 'loud' is not accepted; expected trace, debug, info, warn, error, critical or off");
+  CHECK(parse_error("log_max_size: 1B") ==
+        "x.yaml:1:15: log_max_size: '1B' is not accepted; expected a size of at least 4KiB");
+  CHECK(parse_error("log_files: 0") ==
+        "x.yaml:1:12: log_files: '0' is not accepted; expected a whole number from 1 to 1000");
+  const ScopedEnvironment level{"SLUICE_LOG_LEVEL", "off"};
+  CHECK(parse("log_level: warn").domain().log_level == "off");
+  const ScopedEnvironment wrong{"SLUICE_LOG_LEVEL", "loud"};
+  CHECK(parse_error("{}") ==
+        "environment SLUICE_LOG_LEVEL: log_level: 'loud' is not accepted; expected trace, debug, "
+        "info, warn, error, critical or off");
 }
 
 TEST_CASE("plugin directories are relative to the file that names them") {

@@ -20,7 +20,11 @@ struct DomainSettings {
   std::string runtime_dir;    ///< YAML `runtime_dir`, environment SLUICE_RUNTIME_DIR; default /dev/shm/sluice-UID.
   std::uint32_t mode = 0600;  ///< YAML `mode`: permissions of the files, whatever the umask.
   std::string group;          ///< YAML `group`: group of the files; empty: the process's own.
-  std::vector<std::string> plugin_path;   ///< YAML `plugin_path`: directories searched for plugins, in order.
+  std::vector<std::string> plugin_path;  ///< YAML `plugin_path`: directories searched for plugins, in order.
+  std::string log_level = "info";        ///< YAML `log_level`, environment SLUICE_LOG_LEVEL: trace to critical, or off.
+  std::string log_dir;                   ///< YAML `log_dir`, environment SLUICE_LOG_DIR; empty: stderr only.
+  std::uint64_t log_max_size = 10 << 20;  ///< YAML `log_max_size`: bytes of a log file; then the next one begins.
+  std::uint32_t log_files = 3;            ///< YAML `log_files`: of each process; older ones are removed.
   std::map<std::string, Origin> origins;  ///< YAML key -> where the value above came from.
 
   /// runtime_dir/domain-N: where everything of this domain lives.

@@ -12,7 +12,9 @@
 
 #include <sluice/executor.hpp>
 #include <sluice/export.hpp>
+#include <sluice/graph.hpp>
 #include <sluice/node_options.hpp>
+#include <sluice/parameter.hpp>
 #include <sluice/publisher.hpp>
 #include <sluice/subscription.hpp>
 
@@ -55,7 +57,7 @@ class SLUICE_EXPORT Node {
   /// Opens a topic for publishing messages of type T. Transport and QoS come from the configuration.
   template <FixedMessage T>
   [[nodiscard]] Publisher<T> advertise(std::string_view topic) {
-    return Publisher<T>(open_publisher(topic, {TypeName<T>::value(), sizeof(T)}));
+    return Publisher<T>(open_publisher(topic, {TypeName<T>::value(), sizeof(T), layout_hash<T>()}));
   }
 
   /// Opens a topic for publishing messages of variable size; `type` says what the bytes mean, if anything.
@@ -72,7 +74,7 @@ class SLUICE_EXPORT Node {
   template <FixedMessage T, typename Callback>
   [[nodiscard]] Subscription<T> subscribe(std::string_view topic, Callback callback) {
     return Subscription<T>(
-        open_subscription(topic, {TypeName<T>::value(), sizeof(T)},
+        open_subscription(topic, {TypeName<T>::value(), sizeof(T), layout_hash<T>()},
                           [this, call = std::move(callback)](detail::Delivery& delivery) mutable {
                             const TakenMessage& message = delivery.message();
                             if (message.size != sizeof(T)) return report_size(message.size, sizeof(T));
@@ -88,7 +90,7 @@ class SLUICE_EXPORT Node {
   /// A subscription to take from.
   template <FixedMessage T>
   [[nodiscard]] Subscription<T> subscribe(std::string_view topic) {
-    return Subscription<T>(open_subscription(topic, {TypeName<T>::value(), sizeof(T)}, {}));
+    return Subscription<T>(open_subscription(topic, {TypeName<T>::value(), sizeof(T), layout_hash<T>()}, {}));
   }
 
   /// Calls `callback(std::span<const std::byte>)`, or with a MessageInfo as second argument, or
@@ -131,8 +133,8 @@ class SLUICE_EXPORT Node {
   /// As observe_bytes, for messages of a fixed type.
   template <FixedMessage T>
   [[nodiscard]] Subscription<T> observe(std::string_view topic) {
-    return Subscription<T>(
-        open_subscription(topic, {TypeName<T>::value(), sizeof(T)}, {}, detail::SubscriptionCore::Role::observer));
+    return Subscription<T>(open_subscription(topic, {TypeName<T>::value(), sizeof(T), layout_hash<T>()}, {},
+                                             detail::SubscriptionCore::Role::observer));
   }
 
   /// Calls `callback` every `period`, first after one period. A callback that runs late does not make up for missed
@@ -144,17 +146,43 @@ class SLUICE_EXPORT Node {
   /// thread.
   void on_event(std::function<void(const TransportEvent&)> callback);
 
-  /// The parameter's value from --param, or `otherwise`. Throws Error when the text is no T.
+  /// Calls `callback` in the thread that spins: first, as `joined`, for each other process that is in the domain, then
+  /// for what happens to them. Also while they hang. One callback; an empty one ends it. One thread at a time.
+  void on_graph_change(std::function<void(const GraphEvent&)> callback);
+
+  /// What is in the domain now, read from shared memory: complete, also right after the node was made. Any thread.
+  [[nodiscard]] GraphSnapshot graph() const;
+
+  /// Makes a parameter that `sluice param` can read and set. Its value is that from --param, or `otherwise`; it is
+  /// returned. T: bool, std::int64_t, double, std::string, or a std::vector of the last three. Throws Error: declared
+  /// twice, wrong type, out of range. Any thread.
+  template <typename T>
+  T declare_parameter(const std::string& name, T otherwise, ParameterOptions options = {}) {
+    return std::get<T>(declare_parameter_value(name, ParameterValue(std::move(otherwise)), std::move(options)));
+  }
+
+  /// Asks the callback and sets a declared parameter. Throws Error: unknown, read only, wrong type, out of range,
+  /// refused. Any thread.
+  template <typename T>
+  void set_parameter(const std::string& name, T value) {
+    set_parameter_value(name, ParameterValue(std::move(value)));
+  }
+
+  /// Calls `callback` before a parameter is set: for requests from outside in the thread that spins, for set_parameter
+  /// in the calling thread. One callback; an empty one ends it. Any thread.
+  void on_set_parameter(ParameterCallback callback);
+
+  /// A declared parameter's value now, else that from --param, else `otherwise`. Throws Error when the text is no T.
   template <typename T>
   [[nodiscard]] T parameter(const std::string& name, T otherwise) const {
-    const auto found = options().parameters.find(name);
-    if (found == options().parameters.end()) return otherwise;
+    const std::optional<std::string> found = parameter_text(name);
+    if (!found) return otherwise;
     if constexpr (std::is_same_v<T, std::string>) {
-      return found->second;
+      return *found;
     } else {
       T value{};
-      std::istringstream text(found->second);
-      if (!(text >> std::boolalpha >> value) || !(text >> std::ws).eof()) refuse_parameter(name, found->second);
+      std::istringstream text(*found);
+      if (!(text >> std::boolalpha >> value) || !(text >> std::ws).eof()) refuse_parameter(name, *found);
       return value;
     }
   }
@@ -179,6 +207,9 @@ class SLUICE_EXPORT Node {
       std::string_view topic, const MessageType& type, detail::SubscriptionCore::Callback callback,
       detail::SubscriptionCore::Role role = detail::SubscriptionCore::Role::subscriber);
   void report_size(std::size_t found, std::size_t expected) const noexcept;
+  ParameterValue declare_parameter_value(const std::string& name, ParameterValue otherwise, ParameterOptions options);
+  void set_parameter_value(const std::string& name, const ParameterValue& value);
+  [[nodiscard]] std::optional<std::string> parameter_text(const std::string& name) const;
   [[noreturn]] void refuse_parameter(const std::string& name, const std::string& value) const;
   [[nodiscard]] Executor& own_executor();
 

@@ -3,12 +3,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 
 #include <sluice/export.hpp>
+#include <sluice/graph.hpp>
 #include <sluice/shm/deadline.hpp>
 #include <sluice/topic_spec.hpp>
 #include <sluice/transport.hpp>
@@ -18,14 +20,16 @@ namespace sluice {
 
 namespace detail {
 
+class EndpointPresence;
 class Runtime;
+struct EndpointOwner;
 struct EndpointStatistics;
 
 /// What every publisher is made of. One thread at a time.
 class SLUICE_EXPORT PublisherCore {
  public:
   PublisherCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
-                std::size_t node_entry);
+                const EndpointOwner& owner);
   ~PublisherCore();
   PublisherCore(const PublisherCore&) = delete;
   PublisherCore& operator=(const PublisherCore&) = delete;
@@ -42,6 +46,7 @@ class SLUICE_EXPORT PublisherCore {
 
   [[nodiscard]] const TopicSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] Writer& writer() const noexcept { return *writer_; }
+  void on_deadline_missed(std::function<void(const DeadlineEvent&)> callback);
 
  private:
   [[nodiscard]] std::int64_t timestamp() const noexcept { return spec_.timestamps ? shm::monotonic_ns() : 0; }
@@ -52,9 +57,9 @@ class SLUICE_EXPORT PublisherCore {
 
   std::shared_ptr<Runtime> runtime_;
   TopicSpec spec_;
+  std::unique_ptr<EndpointPresence> presence_;
   std::unique_ptr<Writer> writer_;
   std::uint32_t fork_generation_;
-  std::size_t entry_;
   EndpointStatistics* statistics_;
 };
 
@@ -141,6 +146,13 @@ class PublisherBase {
   /// Blocks until `count` subscriptions are there; false after `timeout` or when the process was asked to end.
   [[nodiscard]] bool wait_for_subscribers(std::uint32_t count, std::chrono::nanoseconds timeout) const {
     return core_->wait_for_subscribers(count, timeout);
+  }
+
+  /// Calls `callback` in the thread that spins the node whenever nothing was published for as long as the topic's
+  /// `deadline` allows, from the first message on. One callback; an empty one ends it. Any thread. Throws Error when
+  /// the topic has no deadline.
+  void on_deadline_missed(std::function<void(const DeadlineEvent&)> callback) {
+    core_->on_deadline_missed(std::move(callback));
   }
 
   /// Why a message of `bytes` ended with `result`, or was not lent: a sentence for people that names the topic, the

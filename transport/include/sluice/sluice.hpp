@@ -8,6 +8,7 @@
 #include <sluice/message.hpp>
 #include <sluice/node.hpp>
 #include <sluice/node_options.hpp>
+#include <sluice/parameter.hpp>
 #include <sluice/publisher.hpp>
 #include <sluice/qos.hpp>
 #include <sluice/subscription.hpp>

@@ -14,6 +14,7 @@
 
 #include <sluice/bytes_batch.hpp>
 #include <sluice/export.hpp>
+#include <sluice/graph.hpp>
 #include <sluice/shm/deadline.hpp>
 #include <sluice/shm/unique_fd.hpp>
 #include <sluice/topic_spec.hpp>
@@ -24,7 +25,9 @@ namespace sluice {
 
 namespace detail {
 
+class EndpointPresence;
 class Runtime;
+struct EndpointOwner;
 struct EndpointStatistics;
 class Delivery;
 class ReadyWatch;
@@ -38,7 +41,7 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
   enum class Role { subscriber, observer };
 
   SubscriptionCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
-                   std::size_t node_entry, Callback callback, Role role);
+                   const EndpointOwner& owner, Callback callback, Role role);
   ~SubscriptionCore();
   SubscriptionCore(const SubscriptionCore&) = delete;
   SubscriptionCore& operator=(const SubscriptionCore&) = delete;
@@ -76,6 +79,8 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
   [[nodiscard]] bool wait_for_publishers(std::uint32_t count, std::chrono::nanoseconds timeout) const;
   [[nodiscard]] const TopicSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] Reader& reader() const noexcept { return *reader_; }
+  void on_liveliness(std::function<void(const LivelinessEvent&)> callback);
+  void on_deadline_missed(std::function<void(const DeadlineEvent&)> callback);
   [[nodiscard]] bool has_callback() const noexcept { return static_cast<bool>(callback_); }
 
  private:
@@ -91,9 +96,9 @@ class SLUICE_EXPORT SubscriptionCore : public std::enable_shared_from_this<Subsc
   std::shared_ptr<Runtime> runtime_;
   TopicSpec spec_;
   Callback callback_;
+  std::unique_ptr<EndpointPresence> presence_;
   std::unique_ptr<Reader> reader_;
   std::uint32_t fork_generation_;
-  std::size_t entry_;
   EndpointStatistics* statistics_;
   std::uint64_t received_ = 0;
   std::uint64_t bytes_ = 0;
@@ -252,6 +257,20 @@ class SubscriptionBase {
   /// Blocks until `count` publishers are there; false after `timeout` or when the process was asked to end.
   [[nodiscard]] bool wait_for_publishers(std::uint32_t count, std::chrono::nanoseconds timeout) const {
     return core_->wait_for_publishers(count, timeout);
+  }
+
+  /// Calls `callback` in the thread that spins the node: first for each publisher that is there, then whenever one
+  /// comes, becomes late or alive again, is lost or leaves. One callback; an empty one ends it. Any thread. Throws
+  /// Error for an observer. Programs without Sluice are not among them (see Node::on_event).
+  void on_liveliness(std::function<void(const LivelinessEvent&)> callback) {
+    core_->on_liveliness(std::move(callback));
+  }
+
+  /// Calls `callback` in the thread that spins the node whenever nothing was received for as long as the topic's
+  /// `deadline` allows, from the first message on. One callback; an empty one ends it. Any thread. Throws Error when
+  /// the topic has no deadline, and for an observer.
+  void on_deadline_missed(std::function<void(const DeadlineEvent&)> callback) {
+    core_->on_deadline_missed(std::move(callback));
   }
 
  protected:

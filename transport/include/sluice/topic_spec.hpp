@@ -16,6 +16,10 @@ namespace sluice {
 struct MessageType {
   std::string name;              ///< "demo/Imu"; empty: bytes whose type nobody declared, compatible with all.
   std::uint32_t fixed_size = 0;  ///< sizeof of a fixed type; 0: variable size, up to TopicSpec::max_size.
+
+  /// Of the fields' names, types and places, for who has a description of them: messages of one name and of another
+  /// layout are refused. 0: not known, compatible with all.
+  std::uint64_t layout_hash = 0;
 };
 
 /// The settings that every topic has, whatever carries it, as YAML spells them. Every other key of a topic is an option

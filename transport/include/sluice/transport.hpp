@@ -55,6 +55,7 @@ struct TransportEvent {
     segment_replaced,    ///< The medium was made anew by another program; this endpoint has moved there.
     writer_interrupted,  ///< A publisher died or was stopped inside a write; its message is not delivered.
     second_writer,       ///< Two programs write where only one may; messages may be damaged.
+    incompatible,        ///< An endpoint of another node names the topic and does not fit, or could not join.
   };
   Kind kind;            ///< For programs.
   std::string topic;    ///< Fully qualified.
@@ -212,6 +213,12 @@ struct TopicReport {
   std::vector<ChunkUsage> chunks;         ///< By size; empty: no message travels in a chunk, or nothing is there.
 };
 
+/// What an observer is given.
+enum class Observed : std::uint8_t {
+  messages,  ///< Copies of the messages.
+  headers,   ///< Their sizes and what came with them, and no data: costs the same for messages of every size.
+};
+
 /// What a plugin makes, once per process; its writers and readers are destroyed before it.
 class SLUICE_EXPORT Transport {
  public:
@@ -238,7 +245,8 @@ class SLUICE_EXPORT Transport {
 
   /// Looks at the topic without taking part: nobody waits for the reader or knows of it, and it writes nothing, so that
   /// what it misses it merely counts. The topic need not be there yet. Throws Error when the transport cannot do that.
-  [[nodiscard]] virtual std::unique_ptr<Reader> open_observer(const TopicSpec& spec, const TransportContext& context);
+  [[nodiscard]] virtual std::unique_ptr<Reader> open_observer(const TopicSpec& spec, const TransportContext& context,
+                                                              Observed what);
 
   /// What the topic of a valid `spec` takes, exactly, when nothing of it exists yet.
   [[nodiscard]] virtual Footprint footprint(const TopicSpec& spec) const;

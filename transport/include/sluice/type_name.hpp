@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -35,5 +36,15 @@ struct TypeName {
 template <typename T>
 concept FixedMessage =
     std::is_trivially_copyable_v<T> && std::is_standard_layout_v<T> && !std::is_pointer_v<T> && alignof(T) <= 16;
+
+/// T::kLayoutHash where a type says so of itself (see MessageType::layout_hash); else 0.
+template <typename T>
+[[nodiscard]] constexpr std::uint64_t layout_hash() noexcept {
+  if constexpr (requires { T::kLayoutHash; }) {
+    return T::kLayoutHash;
+  } else {
+    return 0;
+  }
+}
 
 }  // namespace sluice

@@ -45,6 +45,7 @@ void Executor::remove(Node& node) {
     const std::lock_guard node_lock(node.impl_->mutex);
     impl_->nodes.erase(std::remove(impl_->nodes.begin(), impl_->nodes.end(), node.impl_.get()), impl_->nodes.end());
     if (node.impl_->executor == this) node.impl_->executor = nullptr;
+    if (impl_->nodes.empty() && !impl_->spinning) impl_->watch_in(nullptr);
   }
   impl_->changed = true;
   impl_->wait_set.interrupt();
@@ -57,12 +58,12 @@ void ExecutorImpl::refresh() {
   subscriptions.clear();
   timers.clear();
   events.clear();
-  runtime = nullptr;
   handles_signals = false;
   const std::lock_guard lock(mutex);
+  watch_in(nodes.empty() ? nullptr : nodes.back()->runtime);
   for (NodeImpl* node : nodes) {
     const std::lock_guard node_lock(node->mutex);
-    runtime = node->runtime.get();
+    if (node->runtime == runtime) runtime->record().set_executor(node->record_entry, progress);
     events.push_back(node->events);
     handles_signals = handles_signals || node->options.handle_signals;
     std::erase_if(node->subscriptions, [](const auto& weak) { return weak.expired(); });
@@ -92,8 +93,42 @@ bool ExecutorImpl::run_due_timers() {
   return ran;
 }
 
+void ExecutorImpl::watch_in(const std::shared_ptr<Runtime>& other) {
+  if (runtime == other) return;
+  if (runtime != nullptr) runtime->record().release_executor(progress);
+  runtime = other;
+  progress = runtime == nullptr ? kMaxExecutors : runtime->record().claim_executor();
+}
+
+void ExecutorImpl::begin_spinning() {
+  const std::lock_guard lock(mutex);
+  spinning = true;
+}
+
+/// Between two spins nothing is stuck, also when a callback threw.
+void ExecutorImpl::end_spinning() noexcept {
+  end_round();
+  const std::lock_guard lock(mutex);
+  spinning = false;
+  if (nodes.empty()) watch_in(nullptr);
+}
+
+/// Only the thread that spins writes this word, so a load and a store do.
+void ExecutorImpl::begin_round() noexcept {
+  if (progress == kMaxExecutors) return;
+  auto& round = runtime->record().executor(progress).round;
+  const std::uint64_t before = round.load_relaxed();
+  round.store_relaxed(before % 2 == 0 ? before + 1 : before + 2);
+}
+
+void ExecutorImpl::end_round() noexcept {
+  if (progress == kMaxExecutors) return;
+  auto& round = runtime->record().executor(progress).round;
+  if (const std::uint64_t now = round.load_relaxed(); now % 2 == 1) round.store_relaxed(now + 1);
+}
+
 bool ExecutorImpl::run_ready() {
-  if (runtime != nullptr) runtime->record().progress();
+  begin_round();
   bool ran = run_due_timers();
   for (const auto& node_events : events) ran = node_events->deliver() || ran;
   // When one is due all are, or hundreds of topics would end the sleep at a time of their own each.
@@ -133,11 +168,28 @@ void ExecutorImpl::sleep(shm::Deadline until) {
   for (Armed& one : armed) {
     if (one.has_word()) entries.push_back(one.entry());
   }
+  end_round();
   wait_set.wait(entries, earlier(due, earlier(until, next_timer())));
 }
 
+namespace {
+
+class Spinning {
+ public:
+  explicit Spinning(ExecutorImpl& executor) : executor_(executor) { executor_.begin_spinning(); }
+  Spinning(const Spinning&) = delete;
+  Spinning& operator=(const Spinning&) = delete;
+  ~Spinning() { executor_.end_spinning(); }
+
+ private:
+  ExecutorImpl& executor_;
+};
+
+}  // namespace
+
 bool ExecutorImpl::spin_until(shm::Deadline until) {
   const SignalWatch watch(wait_set);
+  const Spinning spinning_now(*this);
   refresh();
   while (!ended()) {
     if (until.passed()) return true;
@@ -155,6 +207,7 @@ bool Executor::spin_for(std::chrono::nanoseconds duration) { return impl_->spin_
 
 bool Executor::spin_once(std::chrono::nanoseconds timeout) {
   const detail::SignalWatch watch(impl_->wait_set);
+  const detail::Spinning spinning_now(*impl_);
   impl_->refresh();
   if (impl_->ended()) return false;
   if (impl_->run_ready()) return true;

@@ -19,6 +19,7 @@ TopicSpec complete_spec(TopicSpec spec, const MessageType& type, const std::stri
     spec.type.name = type.name;
   }
   spec.type.fixed_size = type.fixed_size;
+  spec.type.layout_hash = type.layout_hash;
   if (type.fixed_size == 0) return spec;
   if (spec.origins.count("max_size") == 0) {
     spec.max_size = type.fixed_size;
@@ -42,10 +43,14 @@ Node::Node(std::string name, NodeOptions options) : impl_(std::make_unique<detai
   impl_->options = std::move(options);
   // From here on there is something to leave in order, also when the signal comes before spin.
   if (impl_->options.handle_signals) detail::handle_termination_signals();
-  impl_->logger = detail::make_logger(impl_->fully_qualified_name);
+  impl_->logger = detail::make_logger(impl_->fully_qualified_name, impl_->options.config.domain());
   impl_->events = std::make_shared<detail::NodeEvents>(impl_->logger);
   impl_->events->set_wake([impl = impl_.get()] { impl->notify(); });
   impl_->runtime = detail::Runtime::join(impl_->options.config);
+  impl_->parameters = std::make_shared<detail::ParameterStore>(impl_->fully_qualified_name, impl_->options.parameters);
+  impl_->control = std::make_shared<detail::NodeControl>(detail::NodeControl::Parts{
+      impl_->fully_qualified_name, impl_->logger, impl_->events, impl_->parameters, impl_->options.handle_signals});
+  impl_->runtime->add_control_target(impl_->control);
   impl_->record_entry = impl_->runtime->record().add_node(impl_->fully_qualified_name);
 }
 
@@ -91,7 +96,28 @@ TransportContext context_of(const detail::NodeImpl& node) {
   return context;
 }
 
+detail::EndpointOwner owner_of(const detail::NodeImpl& node) {
+  return {node.fully_qualified_name, node.record_entry, node.events};
+}
+
 }  // namespace
+
+void Node::on_graph_change(std::function<void(const GraphEvent&)> callback) {
+  if (!callback) {
+    impl_->graph_listener.reset();
+    return;
+  }
+  impl_->graph_listener = std::make_shared<detail::GraphListener>();
+  *impl_->graph_listener = [events = impl_->events, listener = std::weak_ptr(impl_->graph_listener),
+                            call = std::move(callback)](const GraphEvent& event) {
+    events->call([listener, call, event] {
+      if (!listener.expired()) call(event);  // it may have been replaced since
+    });
+  };
+  impl_->runtime->add_listener(impl_->graph_listener);
+}
+
+GraphSnapshot Node::graph() const { return read_graph(impl_->options.config.domain()); }
 
 void Node::on_event(std::function<void(const TransportEvent&)> callback) {
   impl_->events->set_handler(std::move(callback));
@@ -99,7 +125,7 @@ void Node::on_event(std::function<void(const TransportEvent&)> callback) {
 
 std::shared_ptr<detail::PublisherCore> Node::open_publisher(std::string_view topic, const MessageType& type) {
   return std::make_shared<detail::PublisherCore>(impl_->runtime, context_of(*impl_), resolve(*impl_, topic, type),
-                                                 impl_->record_entry);
+                                                 owner_of(*impl_));
 }
 
 std::shared_ptr<detail::SubscriptionCore> Node::open_subscription(std::string_view topic, const MessageType& type,
@@ -107,7 +133,7 @@ std::shared_ptr<detail::SubscriptionCore> Node::open_subscription(std::string_vi
                                                                   detail::SubscriptionCore::Role role) {
   const bool driven = static_cast<bool>(callback);
   auto core = std::make_shared<detail::SubscriptionCore>(
-      impl_->runtime, context_of(*impl_), resolve(*impl_, topic, type), impl_->record_entry, std::move(callback), role);
+      impl_->runtime, context_of(*impl_), resolve(*impl_, topic, type), owner_of(*impl_), std::move(callback), role);
   if (driven) {
     {
       const std::lock_guard lock(impl_->mutex);
@@ -141,6 +167,21 @@ void Node::report_size(std::size_t found, std::size_t expected) const noexcept {
       "dropped a message of {} bytes on a topic whose type has {} bytes; another program publishes "
       "something else there",
       found, expected);
+}
+
+ParameterValue Node::declare_parameter_value(const std::string& parameter_name, ParameterValue otherwise,
+                                             ParameterOptions options) {
+  return impl_->parameters->declare(parameter_name, std::move(otherwise), std::move(options));
+}
+
+void Node::set_parameter_value(const std::string& parameter_name, const ParameterValue& value) {
+  impl_->parameters->set(parameter_name, value);
+}
+
+void Node::on_set_parameter(ParameterCallback callback) { impl_->parameters->set_callback(std::move(callback)); }
+
+std::optional<std::string> Node::parameter_text(const std::string& parameter_name) const {
+  return impl_->parameters->text(parameter_name);
 }
 
 void Node::refuse_parameter(const std::string& parameter_name, const std::string& value) const {

@@ -8,12 +8,13 @@
 
 #include <spdlog/logger.h>
 
+#include <sluice/graph.hpp>
 #include <sluice/transport.hpp>
 
 namespace sluice::detail {
 
-/// What happened to a node's endpoints, on its way from wherever a transport noticed it to the thread that spins. Lives
-/// as long as the node or one of its endpoints. Thread-safe.
+/// What happened to a node, its endpoints or its peers, on its way from wherever it was noticed to the thread that
+/// spins. Lives as long as the node or one of its endpoints. Thread-safe.
 class NodeEvents {
  public:
   explicit NodeEvents(std::shared_ptr<spdlog::logger> logger) : logger_(std::move(logger)) {}
@@ -21,7 +22,14 @@ class NodeEvents {
   /// Logs the event, keeps it for the handler, and calls `wake`.
   void push(const TransportEvent& event);
 
-  /// Hands what came to the handler; whether there was anything. The thread that spins.
+  /// Keeps a call for the thread that spins, and calls `wake`. What nobody spins for is dropped when it has become
+  /// much.
+  void call(std::function<void()> call);
+
+  /// Logs the first of a series.
+  void missed_deadline(const DeadlineEvent& event, const char* what);
+
+  /// Makes the calls that came; whether there was any. The thread that spins.
   bool deliver();
 
   /// From now on; an empty function ends it.
@@ -34,7 +42,7 @@ class NodeEvents {
   std::shared_ptr<spdlog::logger> logger_;
   std::atomic<bool> any_{false};
   std::mutex mutex_;
-  std::vector<TransportEvent> events_;
+  std::vector<std::function<void()>> calls_;
   std::function<void(const TransportEvent&)> handler_;
   std::function<void()> wake_;
 };

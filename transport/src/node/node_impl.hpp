@@ -12,6 +12,7 @@
 #include <sluice/shm/wait_set.hpp>
 
 #include "control/runtime.hpp"
+#include "node/node_control.hpp"
 #include "node/node_events.hpp"
 
 namespace sluice::detail {
@@ -21,6 +22,13 @@ struct TimerState {
   std::function<void()> callback;
   std::int64_t due_ns = 0;
   std::atomic<bool> cancelled{false};
+};
+
+/// What an endpoint has of its node.
+struct EndpointOwner {
+  std::string node_name;  ///< Fully qualified.
+  std::size_t record_entry;
+  std::shared_ptr<NodeEvents> events;
 };
 
 struct NodeImpl {
@@ -33,6 +41,9 @@ struct NodeImpl {
   std::shared_ptr<spdlog::logger> logger;
   std::shared_ptr<NodeEvents> events;
   std::int64_t last_size_report_ns = 0;
+  std::shared_ptr<GraphListener> graph_listener;
+  std::shared_ptr<ParameterStore> parameters;
+  std::shared_ptr<NodeControl> control;
 
   /// Guards what the executor copies: `subscriptions`, `timers`, `executor`.
   std::mutex mutex;
@@ -90,8 +101,24 @@ struct ExecutorImpl {
   std::vector<Armed> armed;                    ///< Of each subscription, in the same order.
   shm::Deadline due = shm::Deadline::never();  ///< When they are looked at even if nobody rang.
   std::vector<shm::WaitSet::Entry> entries;
-  Runtime* runtime = nullptr;
+  std::shared_ptr<Runtime> runtime;
+  std::size_t progress = kMaxExecutors;  ///< Its ExecutorProgress in the runtime's record.
   bool handles_signals = false;
+
+  ExecutorImpl() = default;
+  ExecutorImpl(const ExecutorImpl&) = delete;
+  ExecutorImpl& operator=(const ExecutorImpl&) = delete;
+  ~ExecutorImpl() { watch_in(nullptr); }
+
+  /// Whether a thread spins. Guarded by `mutex`; who ends to spin lets go of a domain in which no node is left.
+  bool spinning = false;
+  void begin_spinning();
+  void end_spinning() noexcept;
+
+  /// From now on others can see in this runtime's record whether this executor gets on.
+  void watch_in(const std::shared_ptr<Runtime>& other);
+  void begin_round() noexcept;
+  void end_round() noexcept;
 
   void refresh();
   [[nodiscard]] bool run_ready();

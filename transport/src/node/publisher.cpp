@@ -8,6 +8,7 @@
 #include <sluice/shm/file_lock.hpp>
 
 #include "control/runtime.hpp"
+#include "node/endpoint_presence.hpp"
 #include "node/wait_for_peers.hpp"
 
 namespace sluice::detail {
@@ -20,16 +21,18 @@ constexpr std::size_t kSlice = 64;
 }  // namespace
 
 PublisherCore::PublisherCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
-                             std::size_t node_entry)
+                             const EndpointOwner& owner)
     : runtime_(std::move(runtime)),
       spec_(std::move(spec)),
-      writer_(runtime_->transports().get(spec_.transport).open_writer(spec_, context)),
+      presence_(std::make_unique<EndpointPresence>(runtime_, EntryKind::publisher, owner, spec_)),
+      writer_(presence_->open([&] { return runtime_->transports().get(spec_.transport).open_writer(spec_, context); })),
       fork_generation_(shm::fork_generation()),
-      entry_(runtime_->record().add_endpoint(EntryKind::publisher, node_entry, spec_)),
-      statistics_(&runtime_->record().statistics(entry_)) {}
+      statistics_(&presence_->statistics()) {}
 
-PublisherCore::~PublisherCore() {
-  if (fork_generation_ == shm::fork_generation()) runtime_->record().remove(entry_);
+PublisherCore::~PublisherCore() { presence_->end(); }
+
+void PublisherCore::on_deadline_missed(std::function<void(const DeadlineEvent&)> callback) {
+  presence_->on_deadline_missed(std::move(callback));
 }
 
 void PublisherCore::check_not_forked() const {
@@ -102,6 +105,7 @@ void PublisherCore::count(std::uint64_t messages, std::uint64_t bytes) noexcept 
   // Only this thread writes these words, so a load and a store do instead of a locked addition.
   statistics_->messages.store_relaxed(statistics_->messages.load_relaxed() + messages);
   statistics_->bytes.store_relaxed(statistics_->bytes.load_relaxed() + bytes);
+  presence_->count();
 }
 
 std::string PublisherCore::explain(PublishResult result, std::size_t bytes) const {

@@ -27,6 +27,13 @@ constexpr std::int64_t kEchoNs = 250'000'000;
 std::atomic<std::int64_t> first_interrupt_ns{0};
 std::atomic<std::int64_t> first_termination_ns{0};
 
+void end_all() noexcept {
+  received.store(true, std::memory_order_seq_cst);
+  for (auto& set : watched) {
+    if (shm::WaitSet* found = set.load(std::memory_order_seq_cst)) found->interrupt();
+  }
+}
+
 extern "C" void on_termination_signal(int number) {
   const std::int64_t now = shm::monotonic_ns();
   std::int64_t first = 0;
@@ -36,10 +43,7 @@ extern "C" void on_termination_signal(int number) {
     ::raise(number);  // blocked in here, so it takes effect when we return
     return;
   }
-  received.store(true, std::memory_order_seq_cst);
-  for (auto& set : watched) {
-    if (shm::WaitSet* found = set.load(std::memory_order_seq_cst)) found->interrupt();
-  }
+  end_all();
 }
 
 }  // namespace
@@ -58,6 +62,8 @@ void handle_termination_signals() {
     ::sigaction(SIGTERM, &action, nullptr);
   });
 }
+
+void request_termination() noexcept { end_all(); }
 
 SignalWatch::SignalWatch(shm::WaitSet& set) : slot_(0) {
   for (; slot_ < watched.size(); ++slot_) {

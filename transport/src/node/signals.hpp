@@ -9,6 +9,9 @@ namespace sluice::detail {
 /// Ctrl-C; except when it follows the first so closely that it is the same one, sent twice.
 void handle_termination_signals();
 
+/// As if SIGTERM had come: `ok()` is false, every spin that heeds signals ends.
+void request_termination() noexcept;
+
 /// While it lives, a termination signal interrupts `set`.
 class SignalWatch {
  public:

@@ -14,6 +14,7 @@
 #include <sluice/shm/sleep.hpp>
 
 #include "control/runtime.hpp"
+#include "node/endpoint_presence.hpp"
 #include "node/ready_watch.hpp"
 #include "node/wait_for_peers.hpp"
 
@@ -30,22 +31,23 @@ constexpr std::size_t kSlice = 64;
 
 std::unique_ptr<Reader> open_reader(Transport& transport, const TopicSpec& spec, const TransportContext& context,
                                     SubscriptionCore::Role role) {
-  if (role == SubscriptionCore::Role::observer) return transport.open_observer(spec, context);
+  if (role == SubscriptionCore::Role::observer) return transport.open_observer(spec, context, Observed::messages);
   return transport.open_reader(spec, context);
 }
 
 }  // namespace
 
 SubscriptionCore::SubscriptionCore(std::shared_ptr<Runtime> runtime, const TransportContext& context, TopicSpec spec,
-                                   std::size_t node_entry, Callback callback, Role role)
+                                   const EndpointOwner& owner, Callback callback, Role role)
     : runtime_(std::move(runtime)),
       spec_(std::move(spec)),
       callback_(std::move(callback)),
-      reader_(open_reader(runtime_->transports().get(spec_.transport), spec_, context, role)),
+      presence_(std::make_unique<EndpointPresence>(
+          runtime_, role == Role::observer ? EntryKind::observer : EntryKind::subscription, owner, spec_)),
+      reader_(presence_->open(
+          [&] { return open_reader(runtime_->transports().get(spec_.transport), spec_, context, role); })),
       fork_generation_(shm::fork_generation()),
-      entry_(runtime_->record().add_endpoint(role == Role::observer ? EntryKind::observer : EntryKind::subscription,
-                                             node_entry, spec_)),
-      statistics_(&runtime_->record().statistics(entry_)) {}
+      statistics_(&presence_->statistics()) {}
 
 SubscriptionCore::~SubscriptionCore() {
   if (watch_ != nullptr && fork_generation_ == shm::fork_generation()) {
@@ -53,7 +55,15 @@ SubscriptionCore::~SubscriptionCore() {
   } else if (watch_ != nullptr) {
     new std::shared_ptr<ReadyWatch>(std::move(watch_));  // its thread is not in this process; it must not be joined
   }
-  runtime_->record().remove(entry_);
+  presence_->end();
+}
+
+void SubscriptionCore::on_liveliness(std::function<void(const LivelinessEvent&)> callback) {
+  presence_->on_liveliness(std::move(callback));
+}
+
+void SubscriptionCore::on_deadline_missed(std::function<void(const DeadlineEvent&)> callback) {
+  presence_->on_deadline_missed(std::move(callback));
 }
 
 int SubscriptionCore::pollable_fd() {
@@ -83,6 +93,7 @@ void SubscriptionCore::account(const TakenMessage& message) noexcept {
   bytes_ += message.size;
   statistics_->messages.store_relaxed(received_);
   statistics_->bytes.store_relaxed(bytes_);
+  presence_->count();
   if (message.info.published_ns == 0 || (!idle_before_ && received_ % kLatencySample != 0)) return;
   idle_before_ = false;
   auto& count = statistics_->latency[LatencyHistogram::bucket(shm::monotonic_ns() - message.info.published_ns)];

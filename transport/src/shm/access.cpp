@@ -22,16 +22,9 @@ namespace {
 constexpr int kMostAttempts = 100;
 
 gid_t group_id(const std::string& name, const std::string& what) {
-  gid_t number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error == std::errc{} && end == name.data() + name.size()) return number;
-  struct group entry {};
-  struct group* found = nullptr;
-  std::vector<char> buffer(16384);
-  if (::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
-    throw Error(what + ": there is no group '" + name + "' on this machine; create it or change 'group'");
-  }
-  return found->gr_gid;
+  const auto found = find_group(name);
+  if (!found) throw Error(what + ": there is no group '" + name + "' on this machine; create it or change 'group'");
+  return *found;
 }
 
 /// Whoever may open the files must be able to pass through the directory.
@@ -66,6 +59,17 @@ void check_existing_directory(int fd, const std::string& path, bool last, const 
 
 }  // namespace
 
+std::optional<std::uint32_t> find_group(const std::string& name) {
+  gid_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error == std::errc{} && end == name.data() + name.size()) return number;
+  struct group entry {};
+  struct group* found = nullptr;
+  std::vector<char> buffer(16384);
+  if (::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
+  return found->gr_gid;
+}
+
 std::string mode_text(std::uint32_t mode) {
   std::string text(4, '0');
   for (std::size_t digit = text.size(); digit > 0; mode >>= 3U) text[--digit] = static_cast<char>('0' + (mode & 7U));
@@ -97,6 +101,15 @@ void apply_access(int fd, const Access& access, const std::string& what) {
   }
   if (::fchmod(fd, static_cast<mode_t>(access.mode)) != 0) {
     throw SystemError(what + ": cannot set the file's mode", errno);
+  }
+}
+
+void apply_access_to_path(const std::string& path, const Access& access, const std::string& what) {
+  if (!access.group.empty() && ::chown(path.c_str(), static_cast<uid_t>(-1), group_id(access.group, what)) != 0) {
+    throw SystemError(what + ": cannot give it to group '" + access.group + "'", errno);
+  }
+  if (::chmod(path.c_str(), static_cast<mode_t>(access.mode)) != 0) {
+    throw SystemError(what + ": cannot set its mode", errno);
   }
 }
 

@@ -18,6 +18,13 @@ constexpr std::array kDomainKeys{
               "Permissions of the shared files, whatever the umask."},
     ConfigKey{"plugin_path", "", "a directory or a list of them", "",
               "Directories searched for transport plugins, in order; relative to the YAML file."},
+    ConfigKey{"log_level", "", "trace, debug, info, warn, error, critical or off", "info",
+              "What is logged to stderr and to log_dir; SLUICE_LOG_LEVEL overrides it."},
+    ConfigKey{"log_dir", "", "an absolute path", "",
+              "Each process also logs to EXECUTABLE-PID.log in this directory; SLUICE_LOG_DIR overrides it."},
+    ConfigKey{"log_max_size", "", "a size of at least 4KiB", "10MiB",
+              "A log file that reaches it is renamed, and the next one begins."},
+    ConfigKey{"log_files", "", "1 to 1000", "3", "Log files that a process keeps; the oldest is removed."},
     ConfigKey{"topics", "", "a mapping of topic names or wildcards to settings", "",
               "Settings by topic; '*' stands for one token of a name and '**' for any number."},
 };

@@ -3,6 +3,7 @@
 #include <sluice/detail/config_keys.hpp>
 
 #include <sluice/detail/quote.hpp>
+#include <sluice/units.hpp>
 
 #include "topic/topic_name_rules.hpp"
 #include "topic/topic_rules.hpp"
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <limits>
 #include <map>
@@ -63,6 +65,23 @@ std::string parse_group(const std::string& text) {
   return text;
 }
 
+std::string parse_log_level(const std::string& text) {
+  static const std::array<std::string_view, 7> levels{"trace", "debug", "info", "warn", "error", "critical", "off"};
+  if (std::find(levels.begin(), levels.end(), text) == levels.end()) {
+    refuse(text, "trace, debug, info, warn, error, critical or off");
+  }
+  return text;
+}
+
+std::uint64_t parse_log_max_size(const std::string& text) {
+  constexpr std::uint64_t kLeast = 4096;
+  const std::uint64_t size = parse_size(text);
+  if (size < kLeast) refuse(text, "a size of at least 4KiB");
+  return size;
+}
+
+std::uint32_t parse_log_files(const std::string& text) { return parse_number(text, 1, 1000); }
+
 /// A plugin directory, relative to the directory of the file that names it.
 std::string parse_plugin_directory(const std::string& text, const std::string& source) {
   if (text.empty() || has_control_character(text)) refuse(text, "a directory");
@@ -103,6 +122,10 @@ void add_domain_setting(DomainSettings& domain, const std::string& key, const Ya
       if (key == "runtime_dir") domain.runtime_dir = parse_runtime_dir(text);
       if (key == "mode") domain.mode = parse_mode(text);
       if (key == "group") domain.group = parse_group(text);
+      if (key == "log_level") domain.log_level = parse_log_level(text);
+      if (key == "log_dir") domain.log_dir = parse_runtime_dir(text);
+      if (key == "log_max_size") domain.log_max_size = parse_log_max_size(text);
+      if (key == "log_files") domain.log_files = parse_log_files(text);
     });
   }
   domain.origins[key] = node.origin();
@@ -189,6 +212,16 @@ void add_environment(ConfigData& data) {
     const Origin origin{"environment SLUICE_RUNTIME_DIR", 0, 0};
     domain.runtime_dir = parse_at(origin, "runtime_dir", [&] { return parse_runtime_dir(text); });
     domain.origins["runtime_dir"] = origin;
+  }
+  if (const char* const text = environment("SLUICE_LOG_LEVEL")) {
+    const Origin origin{"environment SLUICE_LOG_LEVEL", 0, 0};
+    domain.log_level = parse_at(origin, "log_level", [&] { return parse_log_level(text); });
+    domain.origins["log_level"] = origin;
+  }
+  if (const char* const text = environment("SLUICE_LOG_DIR")) {
+    const Origin origin{"environment SLUICE_LOG_DIR", 0, 0};
+    domain.log_dir = parse_at(origin, "log_dir", [&] { return parse_runtime_dir(text); });
+    domain.origins["log_dir"] = origin;
   }
   if (domain.runtime_dir.empty()) domain.runtime_dir = "/dev/shm/sluice-" + std::to_string(::geteuid());
 }

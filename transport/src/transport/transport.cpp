@@ -62,7 +62,8 @@ std::vector<std::string> trait_names(const TransportTraits& traits) {
   return names;
 }
 
-std::unique_ptr<Reader> Transport::open_observer(const TopicSpec& spec, const TransportContext& /*context*/) {
+std::unique_ptr<Reader> Transport::open_observer(const TopicSpec& spec, const TransportContext& /*context*/,
+                                                 Observed /*what*/) {
   throw ConfigError(spec.origin("transport"), "topic '" + spec.name + "': transport '" + spec.transport +
                                                   "' cannot be observed without taking part; subscribe instead");
 }

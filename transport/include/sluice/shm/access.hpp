@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <sluice/export.hpp>
@@ -12,6 +13,9 @@ namespace sluice::shm {
 /// origins make that way.
 [[nodiscard]] SLUICE_EXPORT Access umask_access(std::uint32_t mode);
 
+/// The group of this name, or of this number written as text; nothing: there is none on this machine.
+[[nodiscard]] SLUICE_EXPORT std::optional<std::uint32_t> find_group(const std::string& name);
+
 /// For messages: "0640".
 [[nodiscard]] SLUICE_EXPORT std::string mode_text(std::uint32_t mode);
 
@@ -20,5 +24,8 @@ namespace sluice::shm {
 
 /// Sets the mode and the group of an open file or directory, whatever the umask. Throws Error naming `what`.
 SLUICE_EXPORT void apply_access(int fd, const Access& access, const std::string& what);
+
+/// As above, of what a path means, such as a socket.
+SLUICE_EXPORT void apply_access_to_path(const std::string& path, const Access& access, const std::string& what);
 
 }  // namespace sluice::shm

@@ -51,6 +51,12 @@ class SLUICE_EXPORT Mapping {
   Mapping& operator=(Mapping&& other) noexcept;
   ~Mapping();
 
+  /// Lets go of the memory without unmapping it.
+  void forget() noexcept {
+    data_ = nullptr;
+    size_ = 0;
+  }
+
   /// The first byte, on a page's boundary; nullptr when nothing is mapped.
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
 

@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+"""`sluice topic pub`, `echo`, `hz`, `bw` and `find`: what is published, from the shell."""
+
+import json
+import unittest
+
+from support import SLUICE, DomainTest
+
+RELIABLE = "topics:\n  /r: {reliability: reliable, depth: 4, max_size: 2MiB, max_blocking_time: 0ms}\n" \
+           "  /local: {transport: inproc}\n"
+
+
+class TopicWatch(DomainTest):
+    def publish(self, topic, data, *options):
+        process = self.start(SLUICE, "topic", "pub", topic, data, *options)
+        self.assertEqual(process.stdout.readline(), "publishing #1\n")
+        return process
+
+    def test_echo_shows_text_and_bytes(self):
+        self.publish("/greeting", "hello", "--rate", "50")
+        result = self.sluice("topic", "echo", "greeting", "--once")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "hello\n---\n", ""))
+        result = self.sluice("topic", "echo", "/greeting", "-n", "2", "--hex")
+        self.assertEqual(result.stdout, "68656c6c6f\n---\n" * 2)
+        result = self.sluice("topic", "echo", "/greeting", "-n", "3", "--raw")
+        self.assertEqual(result.stdout, "hello" * 3)
+        messages = [json.loads(line) for line in
+                    self.sluice("topic", "echo", "/greeting", "-n", "2", "--json").stdout.splitlines()]
+        self.assertEqual(messages[1]["sequence"], messages[0]["sequence"] + 1)
+        self.assertEqual((messages[0]["data"], messages[0]["size"], messages[0]["lost"]), ("hello", 5, 0))
+
+    def test_numbers(self):
+        self.publish("/n", "0100000000000000ffffffffffffffff", "--hex", "--rate", "50")
+        self.assertEqual(self.sluice("topic", "echo", "/n", "--once", "-f", "i64").stdout, "1 -1\n---\n")
+        result = self.sluice("topic", "echo", "/n", "--once", "-f", "texts")
+        self.assertEqual((result.returncode, result.stderr.strip()),
+                         (2, "sluice: there is no format 'texts'; did you mean 'text'? "
+                          "(auto, hex, text, u64, i64, u32, i32, f64)"))
+
+    def test_nothing_comes(self):
+        result = self.sluice("topic", "echo", "/silent", "--timeout", "0.1")
+        self.assertEqual((result.returncode, result.stdout, result.stderr),
+                         (1, "", "topic '/silent' has no publisher; waiting for one\nno message on '/silent' within "
+                          "0.1 s\n"))
+        result = self.sluice("topic", "hz", "/silent", "--duration", "0.1")
+        self.assertEqual((result.returncode, result.stderr.splitlines()[-1]), (1, "no messages on '/silent'"))
+
+    def test_a_topic_that_cannot_be_observed(self):
+        config = self.file("x.yaml", RELIABLE)
+        result = self.sluice("topic", "echo", "/local", "--config", config)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("topic '/local': transport 'inproc' cannot be observed without taking part", result.stderr)
+
+    def test_rate_and_bandwidth_of_a_reliable_topic_that_nobody_subscribes_to(self):
+        """A publisher that waited for an observer would be refused here: it may not block."""
+        config = self.file("x.yaml", RELIABLE)
+        self.publish("/r", "x" * 1000, "--rate", "200", "--config", config)
+        lines = self.sluice("topic", "hz", "/r", "--json", "--duration", "2.5").stdout.splitlines()
+        rate = json.loads(lines[-1])
+        self.assertAlmostEqual(rate["rate"], 200, delta=100)
+        self.assertGreater(rate["window"], 200)
+        lines = self.sluice("topic", "bw", "/r", "--duration", "1.5").stdout.splitlines()
+        self.assertRegex(lines[0], r"^\d+\.\d\d KB/s from \d+ messages$")
+        self.assertEqual(lines[1], "\tMessage size mean: 1.00 KB min: 1.00 KB max: 1.00 KB")
+
+    def test_find(self):
+        self.publish("/a", "x", "--type", "demo/Text")
+        self.assertEqual(self.sluice("topic", "find", "demo/Text").stdout, "/a\n")
+        self.assertEqual(self.sluice("topic", "find", "demo/Texts").returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,62 @@
+#include "commands/message_window.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace sluice::commands {
+
+namespace {
+
+constexpr double kSecond = 1e9;
+
+}  // namespace
+
+void MessageWindow::add(const TakenMessage& message, std::int64_t now_ns) {
+  const std::int64_t published = message.info.published_ns;
+  seen_.push_back({published != 0 ? published : now_ns, message.size, message.info.lost});
+  if (seen_.size() > most_ + 1) seen_.pop_front();
+}
+
+MessageWindow::Rate MessageWindow::rate() const {
+  Rate rate;
+  if (seen_.size() < 2) return rate;
+  double sum = 0;
+  double squares = 0;
+  std::uint64_t missed = 0;
+  rate.shortest = INFINITY;
+  for (std::size_t i = 1; i < seen_.size(); ++i) {
+    missed += seen_[i].lost_before;
+    if (seen_[i].lost_before != 0) continue;
+    const double distance = static_cast<double>(seen_[i].ns - seen_[i - 1].ns) / kSecond;
+    sum += distance;
+    squares += distance * distance;
+    rate.shortest = std::min(rate.shortest, distance);
+    rate.longest = std::max(rate.longest, distance);
+    ++rate.window;
+  }
+  if (rate.window == 0) return {};
+  const double mean = sum / static_cast<double>(rate.window);
+  rate.deviation = std::sqrt(std::max(0.0, squares / static_cast<double>(rate.window) - mean * mean));
+  const double span = static_cast<double>(seen_.back().ns - seen_.front().ns) / kSecond;
+  rate.per_second = span > 0 ? static_cast<double>(seen_.size() - 1 + missed) / span : 0;
+  return rate;
+}
+
+MessageWindow::Sizes MessageWindow::sizes(std::int64_t now_ns) const {
+  Sizes sizes;
+  if (seen_.empty()) return sizes;
+  double sum = 0;
+  sizes.smallest = seen_.front().bytes;
+  for (const Seen& seen : seen_) {
+    sum += static_cast<double>(seen.bytes);
+    sizes.smallest = std::min(sizes.smallest, seen.bytes);
+    sizes.largest = std::max(sizes.largest, seen.bytes);
+  }
+  sizes.messages = seen_.size();
+  sizes.mean = sum / static_cast<double>(seen_.size());
+  const double span = static_cast<double>(now_ns - seen_.front().ns) / kSecond;
+  sizes.per_second = span > 0 ? sum / span : 0;
+  return sizes;
+}
+
+}  // namespace sluice::commands

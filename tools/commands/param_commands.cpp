@@ -1,0 +1,181 @@
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include <sluice/detail/quote.hpp>
+#include <sluice/error.hpp>
+
+#include "commands/control_client.hpp"
+#include "commands/control_commands.hpp"
+#include "commands/graph_look.hpp"
+
+namespace sluice::commands {
+
+namespace {
+
+using nlohmann::json;
+
+struct Found {
+  ProcessInfo process;
+  std::string node;
+};
+
+std::vector<Found> nodes_of(const Common& common) {
+  std::vector<Found> found;
+  for (const auto& process : look_at_graph(Config::load_or_environment(common.config_files).domain()).processes) {
+    for (const std::string& node : process.nodes) found.push_back({process, node});
+  }
+  return found;
+}
+
+Found find_node(const Common& common, const std::string& written) {
+  const std::string wanted = written.starts_with('/') ? written : "/" + written;
+  std::vector<std::string> names;
+  for (Found& found : nodes_of(common)) {
+    if (found.node == wanted) return std::move(found);
+    names.push_back(found.node);
+  }
+  throw Error("there is no node " + detail::quote(wanted) + " in the domain" + did_you_mean(wanted, names));
+}
+
+std::string text_of(const json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void print(const json& value) { std::cout << value.dump(2, ' ', false, json::error_handler_t::replace) << "\n"; }
+
+/// ROS 2's words: "Integer value is: 3", "Double values are: [1.0, 2.0]".
+std::string announced(const std::string& type) {
+  const bool list = type.ends_with("_array");
+  std::string word = type == "bool" ? "boolean" : type.substr(0, type.find('_'));
+  word.front() = static_cast<char>(word.front() - 'a' + 'A');
+  return word + (list ? " values are: " : " value is: ");
+}
+
+json described(const Common& common, const std::string& node, const std::string& name) {
+  const Found found = find_node(common, node);
+  return ask(found.process, found.node, {{"request", "describe_parameter"}, {"name", name}})["parameter"];
+}
+
+}  // namespace
+
+int param_list(const Common& common, const std::string& node, bool types) {
+  json all = json::object();
+  std::vector<Found> nodes = nodes_of(common);
+  if (!node.empty()) nodes = {find_node(common, node)};
+  int code = 0;
+  for (const Found& found : nodes) {
+    try {
+      all[found.node] = ask(found.process, found.node, {{"request", "list_parameters"}})["parameters"];
+    } catch (const Error& error) {
+      std::fprintf(stderr, "sluice: %s\n", error.what());
+      code = 2;
+    }
+  }
+  if (common.json) {
+    print(all);
+    return code;
+  }
+  for (const auto& [name, parameters] : all.items()) {
+    std::printf("%s:\n", name.c_str());
+    for (const json& parameter : parameters) {
+      std::printf("  %s%s\n", text_of(parameter["name"]).c_str(),
+                  types ? (" (type: " + text_of(parameter["type"]) + ")").c_str() : "");
+    }
+  }
+  return code;
+}
+
+int param_get(const Common& common, const std::string& node, const std::string& name, bool hide_type) {
+  const json parameter = described(common, node, name);
+  if (common.json) {
+    print(parameter);
+  } else {
+    const std::string intro = hide_type ? "" : announced(parameter["type"]);
+    std::printf("%s%s\n", intro.c_str(), text_of(parameter["value"]).c_str());
+  }
+  return 0;
+}
+
+int param_set(const Common& common, const std::string& node, const std::string& name, const std::string& value) {
+  const Found found = find_node(common, node);
+  (void)ask(found.process, found.node, {{"request", "describe_parameter"}, {"name", name}});  // exit code 2 without it
+  try {
+    const json answer =
+        ask(found.process, found.node, {{"request", "set_parameter"}, {"name", name}, {"value", value}});
+    if (common.json) {
+      print(answer["parameter"]);
+    } else {
+      std::printf("Set parameter successful\n");
+    }
+    return 0;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "Setting parameter failed: %s\n", error.what());
+    return 1;
+  }
+}
+
+int param_describe(const Common& common, const std::string& node, const std::string& name) {
+  const json parameter = described(common, node, name);
+  if (common.json) {
+    print(parameter);
+    return 0;
+  }
+  std::printf("Parameter name: %s\n  Type: %s\n", name.c_str(), text_of(parameter["type"]).c_str());
+  if (const std::string text = text_of(parameter["description"]); !text.empty()) {
+    std::printf("  Description: %s\n", text.c_str());
+  }
+  std::printf("  Constraints:\n");
+  if (parameter["read_only"] == true) std::printf("    Read only: true\n");
+  if (parameter.contains("minimum")) std::printf("    Min value: %s\n", text_of(parameter["minimum"]).c_str());
+  if (parameter.contains("maximum")) std::printf("    Max value: %s\n", text_of(parameter["maximum"]).c_str());
+  return 0;
+}
+
+/// A JSON value is a YAML value.
+int param_dump(const Common& common, const std::string& node) {
+  const Found found = find_node(common, node);
+  json values = json::object();
+  const json answer = ask(found.process, found.node, {{"request", "list_parameters"}});
+  for (const json& parameter : answer["parameters"]) {
+    values[text_of(parameter["name"])] = parameter["value"];
+  }
+  if (common.json) {
+    print({{found.node, {{"ros__parameters", values}}}});
+    return 0;
+  }
+  std::printf("%s:\n  ros__parameters:%s\n", found.node.c_str(), values.empty() ? " {}" : "");
+  for (const auto& [name, value] : values.items()) {
+    std::printf("    %s: %s\n", json(name).dump().c_str(),
+                value.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+  }
+  return 0;
+}
+
+int node_shutdown(const Common& common, const std::string& node) {
+  const Found found = find_node(common, node);
+  (void)ask(found.process, found.node, {{"request", "shutdown"}});
+  if (common.json) {
+    print({{"node", found.node}, {"pid", found.process.pid}});
+  } else {
+    std::printf("%s ends (process %lld)\n", found.node.c_str(), static_cast<long long>(found.process.pid));
+  }
+  return 0;
+}
+
+int node_log_level(const Common& common, const std::string& node, const std::string& level) {
+  const Found found = find_node(common, node);
+  json request{{"request", level.empty() ? "get_log_level" : "set_log_level"}};
+  if (!level.empty()) request["value"] = level;
+  const json answer = ask(found.process, found.node, request);
+  if (common.json) {
+    print({{"node", found.node}, {"log_level", answer["log_level"]}});
+  } else {
+    std::printf("%s\n", text_of(answer["log_level"]).c_str());
+  }
+  return 0;
+}
+
+}  // namespace sluice::commands

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <sluice/parameter.hpp>
+
+namespace sluice::detail {
+
+/// The parameters of one node. Thread-safe; the callback is called without the lock, so that it may read parameters.
+class ParameterStore {
+ public:
+  /// `overrides` are what the configuration and the command line say, as written.
+  ParameterStore(std::string node, std::map<std::string, std::string> overrides);
+
+  /// The override if there is one, else `otherwise`. Throws Error: declared twice, wrong type, out of range.
+  ParameterValue declare(const std::string& name, ParameterValue otherwise, ParameterOptions options);
+
+  /// The value of a declared parameter or of an override; nothing when there is neither.
+  [[nodiscard]] std::optional<std::string> text(const std::string& name) const;
+
+  /// Throws Error naming the nearest parameter when there is none of that name.
+  [[nodiscard]] ParameterDescription describe(const std::string& name) const;
+  [[nodiscard]] std::vector<ParameterDescription> describe_all() const;
+
+  /// Asks the callback and sets. Throws Error: unknown, read only, wrong type, out of range, refused.
+  void set(const std::string& name, const ParameterValue& value);
+
+  void set_callback(ParameterCallback callback);
+  [[nodiscard]] bool has_callback() const;
+
+ private:
+  [[nodiscard]] const ParameterDescription& find(const std::string& name) const;
+  [[nodiscard]] std::string what(const std::string& name) const;
+  void check(const ParameterDescription& parameter, const ParameterValue& value) const;
+
+  const std::string node_;
+  const std::map<std::string, std::string> overrides_;
+  mutable std::mutex mutex_;
+  std::map<std::string, ParameterDescription> declared_;
+  std::shared_ptr<const ParameterCallback> callback_;
+};
+
+}  // namespace sluice::detail
