@@ -35,6 +35,7 @@ class PythonSubscription {
   }
 
   py::object take_for(const py::object& timeout) {
+    const auto inside = subscription_.share();
     const auto deadline = shm::Deadline::after(duration_of(timeout, "timeout"));
     for (;;) {
       auto message = wait(deadline);
@@ -45,6 +46,9 @@ class PythonSubscription {
 
   /// Up to `most` messages as one array, or a list of bytes.
   py::object take_batch(std::size_t most, const py::object& timeout) {
+    // Numpy's calls in here may give the lock away; a thread that is then ended with the interpreter would unwind
+    // through us without the lock. Being busy to the end, we are waited for.
+    const auto inside = subscription_.share();
     const auto deadline = shm::Deadline::after(duration_of(timeout, "timeout"));
     return layout_->fixed() ? take_rows(most, deadline) : take_list(most, deadline);
   }
