@@ -54,6 +54,9 @@ class ControlServer {
   /// Offers the socket beside this record, unless it is there. What fails is logged once: the process works without.
   void offer(const std::string& record_path) noexcept;
 
+  /// Whether there was one, as of the last `offer`.
+  [[nodiscard]] bool offered() const noexcept { return inode_ != 0; }
+
   /// Any thread. It is served as long as it exists.
   void add(const std::shared_ptr<ControlTarget>& target);
 

@@ -6,6 +6,7 @@
 
 #include <sluice/shm/deadline.hpp>
 
+#include "control/control_server.hpp"
 #include "control/domain_files.hpp"
 
 namespace sluice::detail {
@@ -44,7 +45,7 @@ Registry::Registry(boost::asio::io_context& context, std::string domain_director
       own_(own),
       log_(std::move(log)),
       watch_(context, {[this](const std::string& name) { look_at(directory_ + "/" + name); },
-                       [this](const std::string& name) { suspect(directory_ + "/" + name); }, [this] { rescan(); },
+                       [this](const std::string& name) { suspect(directory_ + "/" + name); }, [this] { overflowed(); },
                        [this] { own_in_doubt_ = true; }}),
       suspects_timer_(context),
       poll_timer_(context) {}
@@ -69,6 +70,11 @@ void Registry::begin_watching() {
       "every {} ms instead",
       kPollPeriod.count());
   poll();
+}
+
+void Registry::overflowed() {
+  own_in_doubt_ = true;
+  rescan();
 }
 
 /// The graph as it is in the directory; what is known and still there is not read again unless it says it changed.
@@ -132,11 +138,11 @@ void Registry::refresh(const std::string& path, Peer& peer) {
 }
 
 void Registry::suspect(const std::string& path) {
-  if (!is_record(path)) return;
-  if (path == own_.path()) {
+  if (path == own_.path() || path == control_socket_path(own_.path())) {
     own_in_doubt_ = true;  // for the next tick: whoever removes it again and again gets it back once a period
     return;
   }
+  if (!is_record(path)) return;
   if (!peers_.contains(path)) return look_at(path);
   const bool known = std::any_of(suspects_.begin(), suspects_.end(), [&](auto& s) { return s.path == path; });
   if (known) return;
@@ -198,9 +204,10 @@ void Registry::bury(const std::string& path) {
   }
 }
 
-void Registry::tick(std::chrono::nanoseconds period) {
+bool Registry::tick(std::chrono::nanoseconds period) {
   // Without inotify nobody tells us.
-  if (std::exchange(own_in_doubt_, false) || !watch_.running()) restore_if_removed();
+  const bool in_doubt = std::exchange(own_in_doubt_, false) || !watch_.running();
+  if (in_doubt) restore_if_removed();
   const std::int64_t now = shm::monotonic_ns();
   // If we ourselves stood still, maybe everybody did (a frozen control group, a paused machine): begin anew with them.
   const bool stood_still = ticked_ns_ != 0 && now - ticked_ns_ > 2 * period.count();
@@ -215,6 +222,7 @@ void Registry::tick(std::chrono::nanoseconds period) {
       peer.heard_ns = now;
     }
   }
+  return in_doubt;
 }
 
 void Registry::compare_heartbeat(Peer& peer, std::int64_t now) {

@@ -48,8 +48,8 @@ class Registry {
   void begin(Sink sink, Interest interest, Lease lease);
 
   /// Once a heartbeat: compares others' heartbeats, and looks after what was lost of our own. `period`: from one tick
-  /// to the next.
-  void tick(std::chrono::nanoseconds period);
+  /// to the next. Whether files of ours may have lost their names since the last one.
+  bool tick(std::chrono::nanoseconds period);
 
   /// What `interest` and `lease` say may be something else now.
   void reconsider();
@@ -76,6 +76,7 @@ class Registry {
   };
 
   void rescan();
+  void overflowed();
   void look_at(const std::string& path);
   void meet(const std::string& path);
   void refresh(const std::string& path, Peer& peer);
@@ -101,7 +102,7 @@ class Registry {
   boost::asio::steady_timer suspects_timer_;
   boost::asio::steady_timer poll_timer_;
   bool polling_ = false;
-  bool own_in_doubt_ = false;              ///< Our own record may have lost its name.
+  bool own_in_doubt_ = true;               ///< Our own record or socket may have lost its name.
   std::int64_t directory_changed_ns_ = 0;  ///< Its time of change, as of the last look without inotify.
   std::map<std::string, Peer> peers_;      ///< By the path of the record.
   std::vector<Suspect> suspects_;

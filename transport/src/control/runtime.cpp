@@ -106,8 +106,8 @@ void Runtime::beat() {
   record_->beat(period, lease());
   SLUICE_KILL_POINT("record.beaten");
   watch_executors();
-  registry_->tick(period);
-  server_->offer(record_->path());  // after the tick, which may have made the record anew
+  const bool in_doubt = registry_->tick(period);
+  if (in_doubt || !server_->offered()) server_->offer(record_->path());  // the tick may have made the record anew
   heartbeat_.expires_after(period);
   heartbeat_.async_wait([this](const boost::system::error_code& error) {
     if (!error) beat();
