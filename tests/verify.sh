@@ -209,6 +209,9 @@ graph() {
   done
   build/release/tests/graph_size list "$PWD/build/release/bin/sluice" --times 1000
   build/release/tests/graph_size many --processes 200
+  # shellcheck disable=SC2016
+  unshare --map-root-user sh -c 'echo 64 > /proc/sys/user/max_inotify_instances && exec "$0" many --processes 200' \
+    build/release/tests/graph_size
   build/release/tests/graph_size idle --seconds 30
 }
 

@@ -1,7 +1,5 @@
 #include "control/control_connections.hpp"
 
-#include <grp.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,18 +19,16 @@ constexpr std::chrono::milliseconds kWholeRequest{2000};
 constexpr std::chrono::milliseconds kIdle{10'000};
 constexpr std::chrono::milliseconds kUserCode{2000};
 constexpr std::chrono::milliseconds kAcceptAgain{100};
-constexpr std::size_t kNameBuffer = 16384;
+constexpr std::size_t kMostGroups = 65536;  ///< NGROUPS_MAX
 
-bool in_group(const ucred& peer, gid_t wanted) {
+/// As the kernel knows it, supplementary groups included: what a database of users says of the name may be another
+/// machine's or another container's.
+bool in_group(int fd, const ucred& peer, gid_t wanted) {
   if (peer.gid == wanted) return true;
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(kNameBuffer);
-  if (::getpwuid_r(peer.uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return false;
-  int count = 1024;
-  std::vector<gid_t> groups(static_cast<std::size_t>(count));
-  if (::getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count) < 0) return false;
-  groups.resize(static_cast<std::size_t>(count));
+  std::vector<gid_t> groups(kMostGroups);
+  auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) return false;
+  groups.resize(size / sizeof(gid_t));
   return std::find(groups.begin(), groups.end(), wanted) != groups.end();
 }
 
@@ -89,7 +85,7 @@ std::string ControlConnections::refusal(int fd) const {
       "this process belongs to " + shm::user_text(::geteuid()) + " and you are " + shm::user_text(peer.uid);
   if (group_.empty()) return who + "; set 'group' in its configuration to share the domain";
   const auto wanted = shm::find_group(group_);
-  if (wanted && in_group(peer, *wanted)) return {};
+  if (wanted && in_group(fd, peer, *wanted)) return {};
   return who + ", who is not in its domain's group '" + group_ + "'";
 }
 
