@@ -23,6 +23,7 @@ OPERATIONS = ("publish", "loan", "take")
 PLANTED = ("slick_reliable", "publish")
 ONE_READER = ("slick_best_effort", "publish")
 MANY_READERS = ("slick_best_effort_16", "publish")
+WATCHED = {operation: ("slick_reliable_watched_by_5", operation) for operation in ("publish", "loan")}
 MORE_FOR_MANY = 0.02  # best_effort: nobody is waited for, so that others read must cost a publisher nothing
 
 
@@ -51,12 +52,19 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         planted = pool.submit(count, program, *PLANTED, "--plant", "instructions")
         with_many = pool.submit(count, program, *MANY_READERS)
+        watched = {operation: pool.submit(count, program, *pair) for operation, pair in WATCHED.items()}
         counts = dict(zip(pairs, pool.map(lambda pair: count(program, *pair), pairs)))
     failures = []
     many = with_many.result()
     print(f"{' '.join(MANY_READERS):27} {many:7.1f} instructions, with one reader {counts[ONE_READER]:.1f}")
     if many > counts[ONE_READER] * (1 + MORE_FOR_MANY):
         failures.append(f"publish with 16 readers: {many:.1f} instructions, with one {counts[ONE_READER]:.1f}")
+    for operation, counting in watched.items():
+        alone, counted = counts["slick_reliable", operation], counting.result()
+        print(f"{' '.join(WATCHED[operation]):27} {counted:7.1f} instructions, unwatched {alone:.1f}")
+        if counted != alone:
+            failures.append(f"{operation} of slick_reliable while five observers watch: {counted:.1f} instructions, "
+                            f"unwatched {alone:.1f}")
     for (kind, operation), counted in counts.items():
         budget = budgets[kind].get(operation, 0)
         change = f"{100 * (counted / budget - 1):+.1f}%" if budget else "no budget yet"

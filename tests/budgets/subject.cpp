@@ -85,6 +85,34 @@ class CrowdedSubject final : public Subject {
   std::vector<std::unique_ptr<Reader>> others_;
 };
 
+/// Beside the reader of PluginSubject, tools look on: `sluice topic echo` and `hz`.
+class WatchedSubject final : public Subject {
+ public:
+  WatchedSubject(const TopicSpec& spec, const std::string& directory, int observers) : first_(spec, directory) {
+    for (int i = 0; i < observers; ++i) {
+      const Observed what = i % 2 == 0 ? Observed::messages : Observed::headers;
+      observers_.push_back(registry_.get(spec.transport).open_observer(spec, {directory, {}}, what));
+    }
+  }
+
+  void publish() override { first_.publish(); }
+  void publish_loan() override { first_.publish_loan(); }
+  void take() override {
+    first_.take();
+    for (const auto& observer : observers_) {
+      const auto message = observer->take();
+      if (!message) fail("an observer has nothing to take");
+      observer->release(*message);
+      (void)observer->arm();
+    }
+  }
+
+ private:
+  TransportRegistry registry_;
+  PluginSubject first_;
+  std::vector<std::unique_ptr<Reader>> observers_;
+};
+
 }  // namespace
 
 struct NodeMessage {
@@ -154,6 +182,10 @@ const std::vector<Kind>& kinds() {
       {"slick_best_effort_16",
        [](const std::string& directory) {
          return std::make_unique<CrowdedSubject>(spec_for("slick", Reliability::best_effort), directory, 15);
+       }},
+      {"slick_reliable_watched_by_5",
+       [](const std::string& directory) {
+         return std::make_unique<WatchedSubject>(spec_for("slick", Reliability::reliable), directory, 5);
        }},
       {"slick_raw", open_raw},
       {"inproc", plugin("inproc", Reliability::reliable)},

@@ -202,7 +202,9 @@ AttachedSegment attach_segment(const std::string& path, SegmentKind kind, std::u
   AttachedSegment result = check_header(quoted, fd.get(), file_size, kind, version, minimum);
   if (!result.ok()) return result;
   try {
-    result.mapping = map_file(fd.get(), file_size, mode, kind == SegmentKind::topic, quoted);
+    // Who takes part must not fault on the hot path; who looks on may look at a few headers only.
+    const bool populate = kind == SegmentKind::topic && mode == MapMode::read_write;
+    result.mapping = map_file(fd.get(), file_size, mode, populate, quoted);
   } catch (const SystemError& error) {
     return failed(AttachOutcome::system_error, error.what());
   }
