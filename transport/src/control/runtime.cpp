@@ -67,7 +67,7 @@ Runtime::Runtime(const Config& config)
                    [this](const ProcessInfo& process) { return matching_.concerns(process) || anybody_listens(); },
                    [this](const ProcessInfo& process) { return matching_.lease(process, kLease); });
   beat();
-  thread_ = shm::start_service_thread([this] { control_.run(); });
+  thread_ = shm::start_service_thread([this] { run(); });
 }
 
 Runtime::~Runtime() {
@@ -108,10 +108,15 @@ void Runtime::beat() {
   watch_executors();
   const bool in_doubt = registry_->tick(period);
   if (in_doubt || !server_->offered()) server_->offer(record_->path());  // the tick may have made the record anew
-  heartbeat_.expires_after(period);
-  heartbeat_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) beat();
-  });
+  next_beat_ = std::chrono::steady_clock::now() + period;
+}
+
+/// The heartbeat is no timer of Asio's: that would cost two more system calls each time, in every process of the host.
+void Runtime::run() {
+  while (!control_.stopped()) {
+    control_.run_one_until(next_beat_);
+    if (std::chrono::steady_clock::now() >= next_beat_) beat();
+  }
 }
 
 /// A round is odd while callbacks may run: one that is still the same has not come back from them.

@@ -67,6 +67,7 @@ class Runtime {
     std::int64_t since_ns = 0;
   };
 
+  void run();
   void beat();
   void watch_executors();
   void announce_soon();
@@ -91,7 +92,8 @@ class Runtime {
   std::chrono::nanoseconds shortest_lease_ = std::chrono::nanoseconds::max();  ///< The control thread only.
   std::array<Watched, kMaxExecutors> executors_{};
   boost::asio::io_context control_;
-  boost::asio::steady_timer heartbeat_{control_};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> until_stopped_{control_.get_executor()};
+  std::chrono::steady_clock::time_point next_beat_;  ///< The control thread only, once it runs.
   boost::asio::steady_timer announcement_{control_};
   Matching matching_;
   std::unique_ptr<Registry> registry_;
