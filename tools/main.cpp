@@ -101,6 +101,7 @@ void add_topic_watch(CLI::App& topic, Common& common, Command& command) {
         ->check(CLI::Range(1, 10'000'000))
         ->capture_default_str();
     app.add_option("--duration", options.seconds, "Stop after so many seconds (default: at Ctrl-C)");
+    app.add_option("-n,--reports", options.reports, "Stop after so many reports (default: at Ctrl-C)");
     add_common(app, common);
     app.callback([&common, &command, &options, watch] { command = [&, watch] { return watch(common, options); }; });
   };
@@ -110,6 +111,11 @@ void add_topic_watch(CLI::App& topic, Common& common, Command& command) {
   static sluice::commands::TopicWatchOptions bw_options{.topic = {}, .window = 100};
   auto* bw = topic.add_subcommand("bw", "Print how many bytes are published, once a second, without taking part");
   complete(*bw, sluice::commands::topic_bw, bw_options);
+  static sluice::commands::TopicWatchOptions delay_options{.topic = {}, .window = 10'000};
+  auto* delay = topic.add_subcommand("delay",
+                                     "Print how old messages are when they are seen, once a second, without taking "
+                                     "part; exit code 1 if they do not say when they were published");
+  complete(*delay, sluice::commands::topic_delay, delay_options);
 }
 
 void add_topic(CLI::App& app, Common& common, Command& command) {

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""`sluice topic pub`, `echo`, `hz`, `bw` and `find`: what is published, from the shell."""
+"""`sluice topic pub`, `echo`, `hz`, `bw`, `delay` and `find`: what is published, from the shell."""
 
 import json
+import os
+import pathlib
 import unittest
 
 from support import SLUICE, DomainTest
@@ -62,6 +64,37 @@ class TopicWatch(DomainTest):
         lines = self.sluice("topic", "bw", "/r", "--duration", "1.5").stdout.splitlines()
         self.assertRegex(lines[0], r"^\d+\.\d\d KB/s from \d+ messages$")
         self.assertEqual(lines[1], "\tMessage size mean: 1.00 KB min: 1.00 KB max: 1.00 KB")
+
+    def test_delay(self):
+        self.publish("/d", "x", "--rate", "200")
+        result = self.sluice("topic", "delay", "/d", "-n", "2", "--window", "50")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        lines = result.stdout.splitlines()
+        self.assertEqual(len(lines), 4)
+        self.assertRegex(lines[2], r"^average delay: \d+\.\d{6}$")
+        self.assertRegex(lines[3], r"^\tmin: \d+\.\d{6}s max: \S+s std dev: \S+s p50: \S+s p99: \S+s window: 50$")
+        delay = json.loads(self.sluice("topic", "delay", "d", "-n", "1", "--json").stdout)
+        ordered = [delay[key] for key in ("min", "p50", "p99", "max")]
+        self.assertEqual(ordered, sorted(ordered))
+        self.assertGreater(delay["min"], 0)
+        self.assertEqual(delay["missed"], 0)
+
+    def test_no_delay_without_times(self):
+        name = f"sluice-delay-test-{os.getpid()}"
+        config = self.file("x.yaml", "topics:\n  /off: {timestamps: off}\n"
+                           f"  /raw: {{segment: {name}, element: 64, depth: 8}}\n"
+                           f"  /channel: {{transport: eshm, channel: {name}, direction: master_to_slave}}\n")
+        self.publish("/off", "x", "--rate", "50", "--config", config)
+        shared = "it is shared with programs without Sluice, whose format has no place for it"
+        off = "its publishers have 'timestamps: off'"
+        for topic, because in (("/off", off), ("/raw", shared), ("/channel", shared)):
+            result = self.sluice("topic", "delay", topic, "--config", config)
+            self.assertEqual((result.returncode, result.stdout, result.stderr),
+                             (1, "", f"topic '{topic}': its messages do not say when they were published: {because}\n"))
+        self.addCleanup(pathlib.Path("/dev/shm", name).unlink, missing_ok=True)
+        self.open_topic("subscribe", "/raw", "--config", config)
+        result = self.sluice("topic", "delay", "/raw")  # the endpoint knows what this command was not told
+        self.assertEqual((result.returncode, shared in result.stderr), (1, True))
 
     def test_find(self):
         self.publish("/a", "x", "--type", "demo/Text")

@@ -61,13 +61,17 @@ int topic_pub(const Common& common, const TopicPubOptions& options);
 
 struct TopicWatchOptions {
   std::string topic;
-  std::size_t window = 100;  ///< The last messages that count.
-  double seconds = 0;        ///< Then stop; 0: at Ctrl-C.
+  std::size_t window = 100;   ///< The last messages that count.
+  double seconds = 0;         ///< Then stop; 0: at Ctrl-C.
+  std::uint64_t reports = 0;  ///< Then stop; 0: at Ctrl-C.
 };
 
 /// Prints how often messages come, and how many bytes, once a second, without taking part. 1: none came.
 int topic_hz(const Common& common, const TopicWatchOptions& options);
 int topic_bw(const Common& common, const TopicWatchOptions& options);
+
+/// Likewise how old they are when they are seen. 1 also: they do not say when they were published.
+int topic_delay(const Common& common, const TopicWatchOptions& options);
 
 /// Prints the topics that carry this type. 1: none does.
 int topic_find(const Common& common, const std::string& type);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace sluice::commands {
 
@@ -13,7 +14,8 @@ constexpr double kSecond = 1e9;
 
 void MessageWindow::add(const TakenMessage& message, std::int64_t now_ns) {
   const std::int64_t published = message.info.published_ns;
-  seen_.push_back({published != 0 ? published : now_ns, message.size, message.info.lost});
+  const auto delay = published != 0 ? std::optional(now_ns - published) : std::nullopt;
+  seen_.push_back({published != 0 ? published : now_ns, delay, message.size, message.info.lost});
   if (seen_.size() > most_ + 1) seen_.pop_front();
 }
 
@@ -57,6 +59,33 @@ MessageWindow::Sizes MessageWindow::sizes(std::int64_t now_ns) const {
   const double span = static_cast<double>(now_ns - seen_.front().ns) / kSecond;
   sizes.per_second = span > 0 ? sum / span : 0;
   return sizes;
+}
+
+MessageWindow::Delays MessageWindow::delays() const {
+  std::vector<double> all;
+  double sum = 0;
+  double squares = 0;
+  for (const Seen& seen : seen_) {
+    if (!seen.delay_ns) continue;
+    const double delay = static_cast<double>(*seen.delay_ns) / kSecond;
+    sum += delay;
+    squares += delay * delay;
+    all.push_back(delay);
+  }
+  if (all.empty()) return {};
+  if (all.size() > most_) {  // one more is kept than distances are wanted
+    sum -= all.front();
+    squares -= all.front() * all.front();
+    all.erase(all.begin());
+  }
+  std::sort(all.begin(), all.end());
+  const auto count = static_cast<double>(all.size());
+  const auto rank = [&](double share) {
+    return all[static_cast<std::size_t>(std::max(0.0, std::ceil(share * count) - 1))];
+  };
+  const double mean = sum / count;
+  const double deviation = std::sqrt(std::max(0.0, squares / count - mean * mean));
+  return {mean, all.front(), all.back(), deviation, rank(0.5), rank(0.99), all.size()};
 }
 
 }  // namespace sluice::commands

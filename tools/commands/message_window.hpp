@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include <sluice/transport.hpp>
 
@@ -36,9 +37,22 @@ class MessageWindow {
   };
   [[nodiscard]] Sizes sizes(std::int64_t now_ns) const;
 
+  /// From publication until the message was added, in seconds; of those that say when they were published.
+  struct Delays {
+    double mean = 0;
+    double shortest = 0;
+    double longest = 0;
+    double deviation = 0;
+    double median = 0;
+    double p99 = 0;
+    std::size_t messages = 0;
+  };
+  [[nodiscard]] Delays delays() const;
+
  private:
   struct Seen {
     std::int64_t ns;
+    std::optional<std::int64_t> delay_ns;
     std::size_t bytes;
     std::uint64_t lost_before;
   };

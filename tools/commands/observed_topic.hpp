@@ -1,9 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include <sluice/config.hpp>
 #include <sluice/shm/deadline.hpp>
 #include <sluice/transport_registry.hpp>
 
@@ -11,12 +13,24 @@
 
 namespace sluice::commands {
 
+/// What the domain and its configuration say of a topic.
+struct NamedTopic {
+  TopicSpec spec;          ///< With the transport that its endpoints use, else the one that is configured.
+  bool published = false;  ///< It has a publisher.
+  bool foreign = false;    ///< Programs without Sluice share what carries it.
+};
+
+[[nodiscard]] NamedTopic find_topic(const Config& config, TransportRegistry& transports, const std::string& name);
+
 /// A topic as a passive observer sees it: nobody waits for this process or counts it.
 class ObservedTopic {
  public:
   /// By the transport that its endpoints use, else by the one that is configured; says on stderr when it has no
   /// publisher. Throws Error when the transport cannot be observed.
   ObservedTopic(const Common& common, const std::string& name, Observed what);
+
+  /// Looks for the next message at least so often, at the price of this process's time.
+  void look_every(std::chrono::nanoseconds pause) noexcept { longest_pause_ = pause; }
 
   /// The next message, to be given back; none at the deadline or after Ctrl-C.
   [[nodiscard]] std::optional<TakenMessage> next(shm::Deadline deadline);
@@ -29,6 +43,8 @@ class ObservedTopic {
   TopicSpec spec_;
   std::unique_ptr<TransportRegistry> transports_;
   std::unique_ptr<Reader> reader_;
+  /// Signals end a sleep, but not one that begins right after them.
+  std::chrono::nanoseconds longest_pause_ = std::chrono::milliseconds{50};
 };
 
 }  // namespace sluice::commands
