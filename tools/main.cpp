@@ -48,6 +48,15 @@ void add_topic_find(CLI::App& topic, Common& common, Command& command) {
   find->callback([&] { command = [&] { return sluice::commands::topic_find(common, type); }; });
 }
 
+/// What a message consists of.
+CLI::Option* add_layout(CLI::App& app, std::string& layout, bool& packed) {
+  auto* option = app.add_option("--layout", layout,
+                                "The fields of a message, like \"u64 n; f64 x[3]; char name[16]\": u8 to u64, i8 to "
+                                "i64, f32, f64, bool, char; aligned as the members of a C struct");
+  app.add_flag("--packed", packed, "No gaps between the fields of --layout")->needs(option);
+  return option;
+}
+
 void add_topic_echo(CLI::App& topic, Common& common, Command& command) {
   static sluice::commands::TopicEchoOptions options;
   static bool once = false;
@@ -60,6 +69,7 @@ void add_topic_echo(CLI::App& topic, Common& common, Command& command) {
                                   "auto (default: text if it is, else hex), hex, text, u64, i64, u32, i32, f64");
   auto* as_hex = echo->add_flag("--hex", hex, "As --format hex")->excludes(format);
   echo->add_flag("--raw", options.raw, "Only the bytes, to be piped on")->excludes(format)->excludes(as_hex);
+  add_layout(*echo, options.layout, options.packed)->excludes(format)->excludes(as_hex)->excludes("--raw");
   auto* count = echo->add_option("-n,--count", options.count, "Stop after so many messages (default: at Ctrl-C)");
   echo->add_flag("--once", once, "Stop after one")->excludes(count);
   echo->add_option("--timeout", options.timeout, "Stop after so many seconds");
@@ -76,8 +86,9 @@ void add_topic_pub(CLI::App& topic, Common& common, Command& command) {
   static bool once = false;
   auto* pub = topic.add_subcommand("pub", "Publish a message again and again, as a node of its own");
   pub->add_option("TOPIC", options.topic, "Its name, with or without the first slash")->required();
-  pub->add_option("DATA", options.data, "The message: its text, or with --hex its bytes")->required();
-  pub->add_flag("--hex", options.hex, "DATA are hexadecimal digits");
+  pub->add_option("DATA", options.data, "The message: its text, with --hex its bytes, with --layout YAML")->required();
+  auto* hex = pub->add_flag("--hex", options.hex, "DATA are hexadecimal digits");
+  add_layout(*pub, options.layout, options.packed)->excludes(hex);
   pub->add_option("--type", options.type, "What the topic's publishers and subscriptions call its type");
   pub->add_option("-r,--rate", options.rate, "Messages a second")->check(CLI::PositiveNumber)->capture_default_str();
   auto* count = pub->add_option("-n,-t,--times", options.count, "Stop after so many (default: at Ctrl-C)");

@@ -39,6 +39,21 @@ class TopicWatch(DomainTest):
                          (2, "sluice: there is no format 'texts'; did you mean 'text'? "
                           "(auto, hex, text, u64, i64, u32, i32, f64)"))
 
+    def test_layout(self):
+        layout = ("--layout", "u8 kind; f64 x[3]; char name[4]")
+        self.publish("/l", "{kind: 7, x: [1, -0.5, 1e9], name: imu}", "--rate", "50", *layout)
+        self.assertEqual(self.sluice("topic", "echo", "/l", "--once", *layout).stdout,
+                         "kind: 7\nx: [1, -0.5, 1e+09]\nname: \"imu\"\n---\n")
+        message = json.loads(self.sluice("topic", "echo", "/l", "--once", "--json", *layout).stdout)
+        self.assertEqual((message["size"], message["data"]), (40, {"kind": 7, "x": [1, -0.5, 1e9], "name": "imu"}))
+        result = self.sluice("topic", "echo", "/l", "--once", "--packed", *layout)
+        self.assertEqual((result.returncode, result.stderr),
+                         (2, "sluice: topic '/l': the message has 40 bytes, but layout 'u8 kind; f64 x[3]; char "
+                             "name[4]' has 29 packed; leave --packed out\n"))
+        result = self.sluice("topic", "pub", "/l", "{kind: 300}", *layout)
+        self.assertEqual((result.returncode, result.stderr),
+                         (2, "sluice: data, column 8: field 'kind': '300' does not fit; u8 goes from 0 to 255\n"))
+
     def test_nothing_comes(self):
         result = self.sluice("topic", "echo", "/silent", "--timeout", "0.1")
         self.assertEqual((result.returncode, result.stdout, result.stderr),

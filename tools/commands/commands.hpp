@@ -37,6 +37,8 @@ int topic_info(const Common& common, const TopicInfoOptions& options);
 struct TopicEchoOptions {
   std::string topic;
   std::string format = "auto";
+  std::string layout;       ///< The message's fields, instead of `format`; empty: not known.
+  bool packed = false;      ///< No gaps between the layout's fields.
   bool raw = false;         ///< The bytes alone, one message behind the other.
   std::uint64_t count = 0;  ///< Then stop; 0: at Ctrl-C.
   double timeout = 0;       ///< Seconds; 0: for ever.
@@ -49,6 +51,8 @@ struct TopicPubOptions {
   std::string topic;
   std::string data;
   std::string type;
+  std::string layout;          ///< The message's fields, and `data` is YAML; empty: not known.
+  bool packed = false;         ///< No gaps between the layout's fields.
   bool hex = false;            ///< `data` are hexadecimal digits.
   bool quiet = false;          ///< No line for each message.
   double rate = 1;             ///< Messages a second.

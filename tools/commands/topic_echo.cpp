@@ -2,11 +2,15 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
+#include <sluice/error.hpp>
+
 #include "commands/interrupt.hpp"
 #include "commands/observed_topic.hpp"
+#include "commands/payload_layout.hpp"
 #include "commands/payload_text.hpp"
 
 namespace sluice::commands {
@@ -18,19 +22,49 @@ void write_raw(std::span<const std::byte> payload) {
   std::fflush(stdout);
 }
 
-nlohmann::json json_of(const TakenMessage& message, const std::string& data) {
-  nlohmann::json json{{"sequence", message.info.sequence}, {"publisher", message.info.publisher},
-                      {"published_ns", nullptr},           {"size", message.size},
-                      {"lost", message.info.lost},         {"data", data}};
+nlohmann::ordered_json json_of(const TakenMessage& message, const nlohmann::ordered_json& data) {
+  nlohmann::ordered_json json{{"sequence", message.info.sequence}, {"publisher", message.info.publisher},
+                              {"published_ns", nullptr},           {"size", message.size},
+                              {"lost", message.info.lost},         {"data", data}};
   if (message.info.published_ns != 0) json["published_ns"] = message.info.published_ns;
   return json;
+}
+
+/// A payload by its layout, if that is known, else by its format.
+class Shown {
+ public:
+  explicit Shown(const TopicEchoOptions& options) : text_(payload_text(options.format)) {
+    if (!options.layout.empty()) layout_.emplace(options.layout, alignment_of(options.packed));
+  }
+
+  [[nodiscard]] std::string text(std::span<const std::byte> payload) const {
+    return layout_ ? layout_->text_of(payload) : text_(payload) + "\n";
+  }
+  [[nodiscard]] nlohmann::ordered_json json(std::span<const std::byte> payload) const {
+    return layout_ ? layout_->json_of(payload) : nlohmann::ordered_json(text_(payload));
+  }
+
+ private:
+  PayloadText text_;
+  std::optional<PayloadLayout> layout_;
+};
+
+void print(const TakenMessage& message, const Shown& shown, bool json, const std::string& topic) try {
+  const std::span payload(message.data, message.size);
+  if (json) {
+    std::cout << json_of(message, shown.json(payload)).dump() << std::endl;
+  } else {
+    std::printf("%s---\n", shown.text(payload).c_str());
+  }
+} catch (const Error& error) {
+  throw Error("topic '" + topic + "': " + error.what());
 }
 
 }  // namespace
 
 int topic_echo(const Common& common, const TopicEchoOptions& options) {
   if (!options.raw) std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const PayloadText text = payload_text(options.format);
+  const Shown shown(options);
   stop_on_signals();
   ObservedTopic topic(common, options.topic, Observed::messages);
   const auto end =
@@ -48,10 +82,8 @@ int topic_echo(const Common& common, const TopicEchoOptions& options) {
     }
     if (options.raw) {
       write_raw(payload);
-    } else if (common.json) {
-      std::cout << json_of(*message, text(payload)).dump() << std::endl;
     } else {
-      std::printf("%s\n---\n", text(payload).c_str());
+      print(*message, shown, common.json, topic.name());
     }
     topic.release(*message);
   }

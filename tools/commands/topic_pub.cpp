@@ -5,6 +5,7 @@
 #include <sluice/sluice.hpp>
 
 #include "commands/commands.hpp"
+#include "commands/payload_layout.hpp"
 #include "commands/payload_text.hpp"
 
 namespace sluice::commands {
@@ -17,6 +18,11 @@ NodeOptions node_options(const Common& common) {
   return options;
 }
 
+std::vector<std::byte> payload_of(const TopicPubOptions& options) {
+  if (options.layout.empty()) return payload_bytes(options.data, options.hex);
+  return PayloadLayout(options.layout, alignment_of(options.packed)).bytes_of(options.data);
+}
+
 /// Whether the next message is to be sent: false after a signal.
 bool pause_until(Node& node, std::int64_t due_ns) {
   const std::int64_t left = due_ns - shm::monotonic_ns();
@@ -27,7 +33,7 @@ bool pause_until(Node& node, std::int64_t due_ns) {
 
 int topic_pub(const Common& common, const TopicPubOptions& options) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const std::vector<std::byte> payload = payload_bytes(options.data, options.hex);
+  const std::vector<std::byte> payload = payload_of(options);
   Node node("sluice_pub_" + std::to_string(::getpid()), node_options(common));
   BytesPublisher publisher = node.advertise_bytes(options.topic, MessageType{options.type, 0});
   if (options.wait_for > 0) {
