@@ -10,6 +10,7 @@
 #include "commands/control_commands.hpp"
 #include "commands/eshm_arguments.hpp"
 #include "commands/slick_commands.hpp"
+#include "commands/top.hpp"
 #include "launch/launch_command.hpp"
 
 namespace {
@@ -314,6 +315,7 @@ int main(int argc, char** argv) {
   add_topic(app, common, command);
   add_node(app, common, command);
   sluice::commands::add_param(app, common, command);
+  sluice::commands::add_top(app, common, command);
   add_config(app, common, command);
   add_plugin(app, common, command);
   add_shm(app, common, command);
