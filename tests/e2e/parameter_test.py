@@ -80,6 +80,62 @@ class Commands(ParameterTest):
         result = self.sluice("param", "get", "subjekt", "count")
         self.assertIn("there is no node '/subjekt' in the domain; did you mean '/subject'?", result.stderr)
 
+    def test_a_dump_is_loaded(self):
+        self.node()
+        for name, value in (("count", "5"), ("label", '"12"'), ("sizes", "[4, 5]"), ("names", '["7"]')):
+            self.sluice("param", "set", "subject", name, value)
+        dump = self.sluice("param", "dump", "subject").stdout
+        path = self.file("dump.yaml", dump)
+        for name, value in (("count", "1"), ("label", "y"), ("sizes", "[]"), ("names", "[]")):
+            self.assertEqual(self.sluice("param", "set", "subject", name, value).returncode, 0)
+        result = self.sluice("param", "load", "subject", path)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("Set parameter count successful\nSet parameter fixed not needed: read-only\n", result.stdout)
+        self.assertEqual(self.sluice("param", "dump", "subject").stdout, dump)
+
+    def test_what_a_file_sets_wrongly_is_named_and_the_rest_is_set(self):
+        self.node()
+        path = self.file("ros.yaml", "subject:\n  ros__parameters:\n    count: 11\n    gain: 1.0\n    fixed: moves\n"
+                                     "    label: bad\n    cont: 1\n")
+        result = self.sluice("param", "load", "subject", path)
+        self.assertEqual((result.returncode, result.stdout), (1, "Set parameter gain successful\n"))
+        for name, place, why in (("count", "3:12", "must be from 0 to 10, but is to become '11'"),
+                                 ("fixed", "5:12", "is read-only; it keeps 'stays'"),
+                                 ("label", "6:12", "that label is taken"),
+                                 ("cont", "7:11", "is not declared; did you mean 'count'?")):
+            self.assertRegex(result.stderr, f"Set parameter {name} failed: {path}:{place}: .*")
+            self.assertIn(why, result.stderr)
+        report = json.loads(self.sluice("param", "load", "subject", path, "--json").stdout)
+        self.assertEqual(report["set"], ["gain"])
+        self.assertEqual([one["name"] for one in report["refused"]], ["cont", "count", "fixed", "label"])
+        result = self.sluice("param", "load", "subject", self.file("other.yaml", "/other: {parameters: {a: 1}}\n"))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("there are no parameters of node '/subject' in this file; it has those of /other", result.stderr)
+
+    def test_a_list_is_filtered(self):
+        self.node()
+        result = self.sluice("param", "list", "subject", "--filter", "^(g|fl)")
+        self.assertEqual((result.returncode, result.stdout), (0, "/subject:\n  flag\n  gain\n"))
+        result = self.sluice("param", "list", "--filter", "(")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("sluice: --filter '(' is no regular expression", result.stderr)
+
+    def test_the_configuration_and_the_command_line(self):
+        path = self.file("nodes.yaml", "nodes:\n  /**:\n    parameters: {count: 4, gain: 1.0}\n  subject:\n"
+                                       "    parameters:\n      count: 6\n      names: [x, 'y \"z', \"3\"]\n")
+        self.node("--config", path, "--param", "gain:=0.25")
+        self.assertEqual(self.get("count"), "Integer value is: 6\n")
+        self.assertEqual(self.get("gain"), "Double value is: 0.25\n")
+        self.assertEqual(self.get("names"), 'String values are: ["x","y \\"z","3"]\n')
+
+    def test_a_configured_value_that_cannot_be_is_named_with_its_place(self):
+        for value, why in (("11", "must be from 0 to 10, but is to become '11'; its default is '3'"),
+                           ("many", "has the value 'many', which is not of its type integer; its default is '3'")):
+            path = self.file("wrong.yaml", "nodes:\n  subject:\n    parameters: {count: %s}\n" % value)
+            result = self.run_program(PARAMETER_NODE, "--config", path)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertEqual(result.stderr, f"parameter_node: {path}:3:25: node '/subject': parameter 'count' {why}\n")
+
     def test_log_level_and_shutdown(self):
         process = self.node()
         self.assertEqual(self.sluice("node", "log-level", "subject").stdout, "warning\n")

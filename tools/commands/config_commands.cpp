@@ -73,6 +73,14 @@ std::vector<Setting> settings_of(const TopicSpec& spec) {
   return settings;
 }
 
+std::vector<Setting> parameters_of(const Config& config, const std::string& node) {
+  std::vector<Setting> settings;
+  for (const auto& [name, value] : config.parameters(node)) {
+    settings.push_back({name, value.text, value.origin.text()});
+  }
+  return settings;
+}
+
 nlohmann::json to_json(const std::vector<Setting>& settings) {
   nlohmann::json json;
   for (const Setting& setting : settings) json[setting.key] = {{"value", setting.value}, {"origin", setting.origin}};
@@ -110,6 +118,8 @@ int config_show(const Common& common, const std::vector<std::string>& files, con
   if (common.json) {
     nlohmann::json json{{"domain", to_json(settings_of(config.domain()))}, {"topics", nlohmann::json::object()}};
     for (const std::string& name : names) json["topics"][name] = to_json(settings_of(config.topic(name)));
+    json["nodes"] = nlohmann::json::object();
+    for (const std::string& name : config.node_names()) json["nodes"][name] = to_json(parameters_of(config, name));
     std::cout << json.dump(2) << "\n";
     return 0;
   }
@@ -117,6 +127,11 @@ int config_show(const Common& common, const std::vector<std::string>& files, con
   for (const std::string& name : names) {
     std::printf("\n");
     print(name + ":", settings_of(config.topic(name)), "  ");
+  }
+  if (!topics.empty()) return 0;
+  for (const std::string& name : config.node_names()) {
+    std::printf("\n");
+    print(name + ":", parameters_of(config, name), "  ");
   }
   return 0;
 }

@@ -24,13 +24,14 @@ void complete(CLI::App& app, Common& common, Words& words, bool named) {
 void add_param(CLI::App& app, Common& common, std::function<int()>& command) {
   auto* param = app.add_subcommand("param", "Parameters of running nodes")->require_subcommand(1);
 
-  static Words list_words;
+  static ParamListOptions list_options;
   auto* list = param->add_subcommand("list", "Print the parameters that nodes declare");
-  list->add_option("NODE", list_words.node, "Only of this node");
-  list->add_flag("--param-type", list_words.flag, "Also print the type");
+  list->add_option("NODE", list_options.node, "Only of this node");
+  list->add_option("--filter", list_options.filter, "Only names in which this regular expression is found");
+  list->add_flag("--param-type", list_options.types, "Also print the type");
   list->add_option("--config", common.config_files, "YAML files that say which domain");
   list->add_flag("--json", common.json, "Print JSON");
-  list->callback([&] { command = [&] { return param_list(common, list_words.node, list_words.flag); }; });
+  list->callback([&] { command = [&] { return param_list(common, list_options); }; });
 
   static Words get_words;
   auto* get = param->add_subcommand("get", "Print a parameter's value");
@@ -54,6 +55,13 @@ void add_param(CLI::App& app, Common& common, std::function<int()>& command) {
   auto* dump = param->add_subcommand("dump", "Print all parameters of a node as YAML");
   complete(*dump, common, dump_words, false);
   dump->callback([&] { command = [&] { return param_dump(common, dump_words.node); }; });
+
+  static Words load_words;
+  auto* load = param->add_subcommand("load", "Set what a file says about a node; exit code 1 if something is refused");
+  complete(*load, common, load_words, false);
+  load->add_option("FILE", load_words.value, "What `dump` printed, a ROS 2 parameter file, or a configuration")
+      ->required();
+  load->callback([&] { command = [&] { return param_load(common, load_words.node, load_words.value); }; });
 }
 
 void add_node_control(CLI::App& node, Common& common, std::function<int()>& command) {

@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <optional>
+#include <regex>
 
 #include <nlohmann/json.hpp>
 
+#include <sluice/detail/parameter_file.hpp>
 #include <sluice/detail/quote.hpp>
 #include <sluice/error.hpp>
 
@@ -59,16 +62,56 @@ json described(const Common& common, const std::string& node, const std::string&
   return ask(found.process, found.node, {{"request", "describe_parameter"}, {"name", name}})["parameter"];
 }
 
+std::optional<std::regex> filter_of(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  try {
+    return std::regex(text);
+  } catch (const std::regex_error& error) {
+    throw Error("--filter " + detail::quote(text) + " is no regular expression: " + error.what());
+  }
+}
+
+json filtered(const json& parameters, const std::optional<std::regex>& filter) {
+  json kept = json::array();
+  for (const json& parameter : parameters) {
+    if (!filter || std::regex_search(text_of(parameter["name"]), *filter)) kept.push_back(parameter);
+  }
+  return kept;
+}
+
+/// What became of one value of a file.
+struct Loaded {
+  enum class Outcome { set, unchanged, refused };
+  Outcome outcome = Outcome::set;
+  std::string reason;
+};
+
+/// A dump also holds what is read-only: that is no reason to refuse it while the values agree.
+Loaded load_one(const Found& found, const std::string& name, const std::string& text) {
+  try {
+    const json now = ask(found.process, found.node, {{"request", "describe_parameter"}, {"name", name}})["parameter"];
+    const json& value = now["value"];
+    const bool same = text_of(value) == text || (!value.is_string() && value == json::parse(text, nullptr, false));
+    if (now["read_only"] == true && same) return {Loaded::Outcome::unchanged, ""};
+    (void)ask(found.process, found.node, {{"request", "set_parameter"}, {"name", name}, {"value", text}});
+    return {};
+  } catch (const Error& error) {
+    return {Loaded::Outcome::refused, error.what()};
+  }
+}
+
 }  // namespace
 
-int param_list(const Common& common, const std::string& node, bool types) {
+int param_list(const Common& common, const ParamListOptions& options) {
+  const std::optional<std::regex> filter = filter_of(options.filter);
   json all = json::object();
   std::vector<Found> nodes = nodes_of(common);
-  if (!node.empty()) nodes = {find_node(common, node)};
+  if (!options.node.empty()) nodes = {find_node(common, options.node)};
   int code = 0;
   for (const Found& found : nodes) {
     try {
-      all[found.node] = ask(found.process, found.node, {{"request", "list_parameters"}})["parameters"];
+      all[found.node] =
+          filtered(ask(found.process, found.node, {{"request", "list_parameters"}})["parameters"], filter);
     } catch (const Error& error) {
       std::fprintf(stderr, "sluice: %s\n", error.what());
       code = 2;
@@ -82,7 +125,7 @@ int param_list(const Common& common, const std::string& node, bool types) {
     std::printf("%s:\n", name.c_str());
     for (const json& parameter : parameters) {
       std::printf("  %s%s\n", text_of(parameter["name"]).c_str(),
-                  types ? (" (type: " + text_of(parameter["type"]) + ")").c_str() : "");
+                  options.types ? (" (type: " + text_of(parameter["type"]) + ")").c_str() : "");
     }
   }
   return code;
@@ -152,6 +195,27 @@ int param_dump(const Common& common, const std::string& node) {
                 value.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
   }
   return 0;
+}
+
+int param_load(const Common& common, const std::string& node, const std::string& file) {
+  const Found found = find_node(common, node);
+  const auto values = detail::load_parameter_file(file, found.node);
+  (void)ask(found.process, found.node, {{"request", "info"}});  // exit code 2 for all when it does not answer
+  json report{{"node", found.node}, {"set", json::array()}, {"unchanged", json::array()}, {"refused", json::array()}};
+  for (const auto& [name, value] : values) {
+    const Loaded loaded = load_one(found, name, value.text);
+    if (loaded.outcome == Loaded::Outcome::refused) {
+      report["refused"].push_back({{"name", name}, {"reason", loaded.reason}, {"place", value.origin.text()}});
+      std::fprintf(stderr, "Set parameter %s failed: %s: %s\n", name.c_str(), value.origin.text().c_str(),
+                   loaded.reason.c_str());
+      continue;
+    }
+    const bool set = loaded.outcome == Loaded::Outcome::set;
+    report[set ? "set" : "unchanged"].push_back(name);
+    if (!common.json) std::printf("Set parameter %s %s\n", name.c_str(), set ? "successful" : "not needed: read-only");
+  }
+  if (common.json) print(report);
+  return report["refused"].empty() ? 0 : 1;
 }
 
 int node_shutdown(const Common& common, const std::string& node) {

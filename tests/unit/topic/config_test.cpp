@@ -128,7 +128,7 @@ TEST_CASE("unknown keys, with the nearest known one") {
   CHECK(parse_error("domian: 1") == "x.yaml:1:1: unknown key 'domian' in the configuration; did you mean 'domain'?");
   CHECK(parse_error("colour: red") ==
         "x.yaml:1:1: unknown key 'colour' in the configuration; accepted are domain, "
-        "runtime_dir, group, mode, plugin_path, log_level, log_dir, log_max_size, log_files, topics");
+        "runtime_dir, group, mode, plugin_path, log_level, log_dir, log_max_size, log_files, topics, nodes");
   CHECK(setting_error("relaibility: reliable") ==
         "x.yaml:1:15: unknown key 'relaibility' in topic '/a'; did you mean 'reliability'?");
   CHECK(setting_error("chanel: robot") == "x.yaml:1:15: unknown key 'chanel' in topic '/a'; did you mean 'channel'?");

@@ -31,6 +31,12 @@ struct DomainSettings {
   [[nodiscard]] std::string directory() const { return runtime_dir + "/domain-" + std::to_string(domain); }
 };
 
+/// A parameter's value in `nodes`, and where it is written.
+struct ConfiguredParameter {
+  std::string text;  ///< As after --param: a list as JSON, anything else as it is.
+  Origin origin;     ///< For errors.
+};
+
 /// The configuration of a process: YAML files, environment and defaults, resolved topic by topic.
 /// Immutable after loading, so any thread may use it.
 class SLUICE_EXPORT Config {
@@ -62,6 +68,13 @@ class SLUICE_EXPORT Config {
 
   /// Wildcard patterns in the files, sorted.
   [[nodiscard]] std::vector<std::string> topic_patterns() const;
+
+  /// What `nodes` says about the parameters of a fully qualified node, by name; the most specific entry wins. Throws
+  /// ConfigError when two entries tie and disagree (both places are named).
+  [[nodiscard]] std::map<std::string, ConfiguredParameter> parameters(std::string_view node) const;
+
+  /// Exact node names in the files, sorted.
+  [[nodiscard]] std::vector<std::string> node_names() const;
 
  private:
   struct Impl;

@@ -31,6 +31,15 @@ TopicSpec complete_spec(TopicSpec spec, const MessageType& type, const std::stri
   return spec;
 }
 
+/// The command line wins over the files.
+std::map<std::string, ConfiguredParameter> overrides_of(const NodeOptions& options, const std::string& node) {
+  auto overrides = options.config.parameters(node);
+  for (const auto& [name, text] : options.parameters) {
+    overrides.insert_or_assign(name, ConfiguredParameter{text, Origin{"--param " + name, 0, 0}});
+  }
+  return overrides;
+}
+
 }  // namespace
 
 void Timer::cancel() noexcept { state_->cancelled = true; }
@@ -47,7 +56,8 @@ Node::Node(std::string name, NodeOptions options) : impl_(std::make_unique<detai
   impl_->events = std::make_shared<detail::NodeEvents>(impl_->logger);
   impl_->events->set_wake([impl = impl_.get()] { impl->notify(); });
   impl_->runtime = detail::Runtime::join(impl_->options.config);
-  impl_->parameters = std::make_shared<detail::ParameterStore>(impl_->fully_qualified_name, impl_->options.parameters);
+  impl_->parameters = std::make_shared<detail::ParameterStore>(
+      impl_->fully_qualified_name, overrides_of(impl_->options, impl_->fully_qualified_name));
   impl_->control = std::make_shared<detail::NodeControl>(detail::NodeControl::Parts{
       impl_->fully_qualified_name, impl_->logger, impl_->events, impl_->parameters, impl_->options.handle_signals});
   impl_->runtime->add_control_target(impl_->control);

@@ -40,7 +40,7 @@ std::string range_text(const ParameterOptions& options) {
 
 }  // namespace
 
-ParameterStore::ParameterStore(std::string node, std::map<std::string, std::string> overrides)
+ParameterStore::ParameterStore(std::string node, std::map<std::string, ConfiguredParameter> overrides)
     : node_(std::move(node)), overrides_(std::move(overrides)) {}
 
 std::string ParameterStore::what(const std::string& name) const {
@@ -77,14 +77,21 @@ ParameterValue ParameterStore::declare(const std::string& name, ParameterValue o
   if (name.empty()) throw Error("node '" + node_ + "': a parameter must have a name");
   ParameterDescription parameter{name, std::move(otherwise), std::move(options)};
   if (const auto written = overrides_.find(name); written != overrides_.end()) {
-    auto value = parse_parameter(parameter.value, written->second);
+    const auto& [text, origin] = written->second;
+    auto value = parse_parameter(parameter.value, text);
     if (!value) {
-      throw Error(what(name) + " has the value " + quote(written->second) + ", which is not of its type " +
-                  type_name(parameter.value));
+      throw ConfigError(origin, what(name) + " has the value " + quote(text) + ", which is not of its type " +
+                                    type_name(parameter.value) + "; its default is " + quote(to_text(parameter.value)));
+    }
+    try {
+      check(parameter, *value);
+    } catch (const Error& error) {
+      throw ConfigError(origin, error.what() + ("; its default is " + quote(to_text(parameter.value))));
     }
     parameter.value = std::move(*value);
+  } else {
+    check(parameter, parameter.value);
   }
-  check(parameter, parameter.value);
   const std::lock_guard lock(mutex_);
   const auto [entry, added] = declared_.emplace(name, std::move(parameter));
   if (!added) throw Error(what(name) + " is declared already, with the value " + quote(to_text(entry->second.value)));
@@ -94,7 +101,7 @@ ParameterValue ParameterStore::declare(const std::string& name, ParameterValue o
 std::optional<std::string> ParameterStore::text(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   if (const auto found = declared_.find(name); found != declared_.end()) return to_text(found->second.value);
-  if (const auto written = overrides_.find(name); written != overrides_.end()) return written->second;
+  if (const auto written = overrides_.find(name); written != overrides_.end()) return written->second.text;
   return std::nullopt;
 }
 

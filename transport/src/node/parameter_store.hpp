@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <sluice/config.hpp>
 #include <sluice/parameter.hpp>
 
 namespace sluice::detail {
@@ -14,7 +15,7 @@ namespace sluice::detail {
 class ParameterStore {
  public:
   /// `overrides` are what the configuration and the command line say, as written.
-  ParameterStore(std::string node, std::map<std::string, std::string> overrides);
+  ParameterStore(std::string node, std::map<std::string, ConfiguredParameter> overrides);
 
   /// The override if there is one, else `otherwise`. Throws Error: declared twice, wrong type, out of range.
   ParameterValue declare(const std::string& name, ParameterValue otherwise, ParameterOptions options);
@@ -38,7 +39,7 @@ class ParameterStore {
   void check(const ParameterDescription& parameter, const ParameterValue& value) const;
 
   const std::string node_;
-  const std::map<std::string, std::string> overrides_;
+  const std::map<std::string, ConfiguredParameter> overrides_;
   mutable std::mutex mutex_;
   std::map<std::string, ParameterDescription> declared_;
   std::shared_ptr<const ParameterCallback> callback_;

@@ -111,6 +111,9 @@ struct Config::Impl : detail::ConfigData {
     check_wildcard_keys(*this);
     // Errors of named topics show when the file is loaded and not when somebody first opens the topic.
     for (const auto& [name, entry] : topics) static_cast<void>(resolve(*this, name));
+    for (const auto& [name, entry] : nodes) {
+      if (entry.pattern.exact()) static_cast<void>(detail::resolve_parameters(nodes, name));
+    }
   }
 };
 
@@ -166,5 +169,17 @@ std::vector<std::string> sorted_keys(const std::map<std::string, TopicEntry>& en
 std::vector<std::string> Config::topic_names() const { return sorted_keys(impl_->topics); }
 
 std::vector<std::string> Config::topic_patterns() const { return sorted_keys(impl_->wildcards); }
+
+std::map<std::string, ConfiguredParameter> Config::parameters(std::string_view node) const {
+  return detail::resolve_parameters(impl_->nodes, std::string{node});
+}
+
+std::vector<std::string> Config::node_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : impl_->nodes) {
+    if (entry.pattern.exact()) names.push_back(name);
+  }
+  return names;
+}
 
 }  // namespace sluice

@@ -27,6 +27,8 @@ constexpr std::array kDomainKeys{
     ConfigKey{"log_files", "", "1 to 1000", "3", "Log files that a process keeps; the oldest is removed."},
     ConfigKey{"topics", "", "a mapping of topic names or wildcards to settings", "",
               "Settings by topic; '*' stands for one token of a name and '**' for any number."},
+    ConfigKey{"nodes", "", "a mapping of node names or wildcards to `parameters`", "",
+              "What nodes declare their parameters with, instead of their defaults; --param overrides it."},
 };
 
 constexpr std::array kTopicKeys{

@@ -193,6 +193,8 @@ void add_document(ConfigData& data, const YamlNode& root) {
   for (const YamlNode::Entry& entry : root.entries()) {
     if (entry.key == "topics") {
       add_topics(data, entry.value);
+    } else if (entry.key == "nodes") {
+      add_nodes(data.nodes, entry.value);
     } else if (entry.value.is_null()) {
       throw ConfigError(entry.origin, entry.key + ": expected a value, found nothing");
     } else {

@@ -3,6 +3,7 @@
 #include <sluice/config.hpp>
 #include <sluice/detail/yaml_document.hpp>
 
+#include "topic/node_parameters.hpp"
 #include "topic/topic_settings.hpp"
 #include "topic/wildcard.hpp"
 
@@ -22,6 +23,7 @@ struct ConfigData {
   DomainSettings domain;
   std::map<std::string, TopicEntry> topics;     ///< Without wildcards, by name.
   std::map<std::string, TopicEntry> wildcards;  ///< By pattern.
+  NodeEntries nodes;                            ///< By name or pattern.
 };
 
 /// Lays one document over `data`, key by key. Throws ConfigError.
