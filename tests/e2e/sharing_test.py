@@ -164,6 +164,18 @@ class Users(SharedDomain):
         self.assertEqual(result.returncode, 2)
         self.assertRegex(result.stderr, f"cannot give .* to group '{GROUP}'|Permission denied")
 
+    def test_a_mode_that_lets_members_only_look(self):
+        self.environment["SLUICE_CONFIG"] = self.file("look.yaml", f"group: {GROUP}\nmode: '0640'\n")
+        os.chmod(self.environment["SLUICE_CONFIG"], 0o644)
+        source = self.start(*self.ann, SLUICE, "topic", "pub", "/t", "hello", "--rate", "50")
+        self.assertEqual(source.stdout.readline(), "publishing #1\n")
+        self.assertEqual(self.run_program(*self.bob, SLUICE, "topic", "list").stdout, "/t\n")
+        result = self.run_program(*self.bob, SLUICE, "topic", "echo", "/t", "--once")
+        self.assertEqual((result.returncode, result.stdout), (0, "hello\n---\n"), result.stderr)
+        result = self.run_program(*self.bob, PEER, "publish", "/t")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("Permission denied", result.stderr)
+
     def test_without_a_group_users_do_not_meet(self):
         del self.environment["SLUICE_CONFIG"]
         self.peer("subscribe", prefix=self.ann)

@@ -284,7 +284,12 @@ const std::vector<ControlTarget>& control_targets() {
       {"record.locked"},
       {"segment.linked"},
       {"record.complete"},
+      {"registry.met", 2},
       {"record.beaten"},
+      {"control.socket.bound"},
+      {"control.socket.opened"},
+      {"control.socket.listening"},
+      {"record.announced"},
       {"record.entry.counted", 30},
       {"record.entry.opened", 30},
       {"record.entry.filled", 30},
@@ -292,12 +297,14 @@ const std::vector<ControlTarget>& control_targets() {
       {"record.grown"},
       {"record.entry.leaving", 30},
       {"record.entry.removed", 30},
+      {"control.socket.removed"},
       {"record.leaving"},
       {"record.unlinked"},
       {.point = "directory.removed", .alone = true},
       // Alone: a neighbour would have removed what the dead one left before the victim comes.
       {.point = "segment.dead.locked", .leftover = true, .alone = true},
       {.point = "segment.dead.unlinked", .leftover = true, .alone = true},
+      {.point = "control.dead.removed", .leftover = true, .alone = true},
   };
   return list;
 }

@@ -12,6 +12,7 @@
 
 #include <sluice/error.hpp>
 #include <sluice/shm/access.hpp>
+#include <sluice/shm/kill_point.hpp>
 #include <sluice/shm/unique_fd.hpp>
 
 #include "control/control_connections.hpp"
@@ -79,7 +80,10 @@ void ControlServer::add(const std::shared_ptr<ControlTarget>& target) { connecti
 bool ControlServer::in_place() const noexcept { return inode_ != 0 && shm::name_means(path_, inode_); }
 
 void ControlServer::remove() noexcept {
-  if (in_place()) ::unlink(path_.c_str());
+  if (in_place()) {
+    ::unlink(path_.c_str());
+    SLUICE_KILL_POINT("control.socket.removed");
+  }
   inode_ = 0;
 }
 
@@ -104,11 +108,14 @@ void ControlServer::open(const std::string& path) {
   if (!fd.valid()) throw SystemError("cannot make a socket", errno);
   ::unlink(path.c_str());  // of a process that had our pid and start time in another container
   if (SocketAddress(path).bind(fd.get()) != 0) throw SystemError("cannot bind a socket to '" + path + "'", errno);
+  SLUICE_KILL_POINT("control.socket.bound");
   const shm::UniqueFd file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat info {};
   if (!file.valid() || ::fstat(file.get(), &info) != 0) throw SystemError("cannot examine '" + path + "'", errno);
   shm::apply_access_to_path("/proc/self/fd/" + std::to_string(file.get()), access_, "control socket '" + path + "'");
+  SLUICE_KILL_POINT("control.socket.opened");
   if (::listen(fd.get(), kBacklog) != 0) throw SystemError("cannot listen at '" + path + "'", errno);
+  SLUICE_KILL_POINT("control.socket.listening");
   connections_->listen(fd.release());
   inode_ = info.st_ino;
 }

@@ -166,7 +166,10 @@ void ProcessRecord::changed() noexcept {
   if (on_change_) on_change_();
 }
 
-void ProcessRecord::announce() const noexcept { (void)::futimens(announcer_.fd(), nullptr); }
+void ProcessRecord::announce() const noexcept {
+  (void)::futimens(announcer_.fd(), nullptr);
+  SLUICE_KILL_POINT("record.announced");
+}
 
 void ProcessRecord::beat(std::chrono::nanoseconds period, std::chrono::nanoseconds lease) noexcept {
   header().period_ns.store_relaxed(period.count());
@@ -331,6 +334,7 @@ void ProcessRecord::forget_refused(EntryKind kind, const std::string& node, cons
 bool remove_dead_record(const std::string& path) {
   if (!shm::remove_dead_segment(path, shm::SegmentKind::process_record, kOwnerByte, kRemoverByte)) return false;
   ::unlink(control_socket_path(path).c_str());  // if we die before, the next sweep finds it without a record
+  SLUICE_KILL_POINT("control.dead.removed");
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include <sluice/shm/deadline.hpp>
+#include <sluice/shm/kill_point.hpp>
 
 #include "control/control_server.hpp"
 #include "control/domain_files.hpp"
@@ -120,6 +121,7 @@ void Registry::meet(const std::string& path) {
   peer.heartbeat = peer.view.heartbeat();
   peer.heard_ns = shm::monotonic_ns() - peer.view.age().count();
   peer.info = peer.view.read(domain_directory_);
+  SLUICE_KILL_POINT("registry.met");
   report(GraphEvent::Kind::joined, peers_.insert_or_assign(path, std::move(peer)).first->second);
 }
 
