@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -119,6 +120,7 @@ class Subscription(_native.Subscription):
 
 
 _Owned = TypeVar("_Owned", Publisher, Subscription, Timer)
+_Parameter = TypeVar("_Parameter", bool, int, float, str, list[int], list[float], list[str])
 
 
 class Executor(_native.Executor):
@@ -152,7 +154,7 @@ class Node(_native.Node):
         config          a YAML file; without one those of the environment variable SLUICE_CONFIG
         ns              the namespace
         remaps          topics under other names
-        parameters      what `parameter` finds
+        parameters      values of parameters, as --param
         handle_signals  SIGTERM does what Ctrl-C does (in the main thread, and if nobody else handles it)
         """
         options: list[str] = []
@@ -167,6 +169,8 @@ class Node(_native.Node):
         super().__init__(name, [*options, *arguments])
         self._owned: list[Publisher | Subscription | Timer] = []
         self._event_callback: Callable[[TransportEvent], object] | None = None
+        self._declared: dict[str, Any] = {}  # with the value at first, which tells the type
+        self._on_change: dict[str, Callable[[Any], object]] = {}
         self.log = Logger(self._log)
         if handle_signals:
             _handle_signals()
@@ -212,9 +216,59 @@ class Node(_native.Node):
         self._event_callback = callback
         self._on_event(callback is not None)
 
+    def declare_parameter(self, name: str, otherwise: _Parameter, *, description: str = "",
+                          minimum: float | None = None, maximum: float | None = None, read_only: bool = False,
+                          on_change: Callable[[_Parameter], object] | None = None) -> _Parameter:
+        """Makes a parameter that `sluice param` can read and set. Its value is that from --param, `parameters` or the
+        configuration, or `otherwise`; it is returned. A bool, int, float, str, or a list of the last three; it keeps
+        its type. Raises Error: declared twice, wrong type, out of range.
+
+        on_change  called with a new value before it is set: for requests from outside in the thread that spins, for
+                   set_parameter in the calling thread. Raising ValueError(reason) refuses it.
+        """
+        if on_change is not None and not callable(on_change):
+            raise TypeError(f"on_change of parameter '{name}' must be callable, not {on_change!r}")
+        value: _Parameter = self._declare_parameter(name, otherwise, description, minimum, maximum, read_only)
+        self._declared[name] = otherwise
+        if on_change is not None:
+            self._on_change[name] = on_change
+            self._ask_before_parameters_change()
+        return value
+
+    def get_parameter(self, name: str) -> Any:
+        """A declared parameter's value now. Raises KeyError for another."""
+        return self._parameter_value(name, self._like(name))
+
+    def set_parameter(self, name: str, value: Any) -> None:
+        """Asks on_change and sets a declared parameter. Raises KeyError when there is none, TypeError for another type,
+        and Error: read only, out of range, refused."""
+        self._set_parameter(name, value, self._like(name))
+
+    def list_parameters(self) -> dict[str, Any]:
+        """The declared parameters with their values now."""
+        return {name: self.get_parameter(name) for name in sorted(self._declared)}
+
+    def _like(self, name: str) -> Any:
+        if name not in self._declared:
+            raise KeyError(f"node '{self.fully_qualified_name}': parameter '{name}' is not declared; declared are "
+                           f"{', '.join(sorted(self._declared)) or 'none'}")
+        return self._declared[name]
+
+    def _refusal(self, name: str, value: Any) -> str:
+        callback = self._on_change.get(name)
+        if callback is None:
+            return ""
+        try:
+            callback(value)
+        except ValueError as error:
+            return str(error) or "its callback raised ValueError"
+        return ""
+
     def parameter(self, name: str, otherwise: Any) -> Any:
-        """The parameter's value from --param or `parameters`, as the type of `otherwise`, or `otherwise`. Raises
-        ValueError when the text is none of that type."""
+        """A declared parameter's value; else that from --param, `parameters` or the configuration, as the type of
+        `otherwise`; else `otherwise`. Raises ValueError when the text is none of that type."""
+        if name in self._declared:
+            return self.get_parameter(name)
         text = self._parameters.get(name)
         if text is None:
             return otherwise
@@ -262,6 +316,8 @@ def _checked(message_type: object) -> MessageType:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return json.dumps(list(value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -8,6 +8,7 @@
 #include "bindings.hpp"
 #include "endpoints.hpp"
 #include "interruptible_call.hpp"
+#include "parameters.hpp"
 
 namespace sluice::python {
 
@@ -119,8 +120,20 @@ class PythonExecutor {
   Owned<Executor> executor_;
 };
 
+/// What the configuration and the command line say, as written.
+std::map<std::string, std::string> written_parameters(const PythonNode& self) {
+  const Node& node = self.node.get();
+  std::map<std::string, std::string> written = node.options().parameters;
+  for (auto& [name, value] : node.options().config.parameters(node.fully_qualified_name())) {
+    written.emplace(name, value.text);
+  }
+  return written;
+}
+
 void bind_node_class(py::module_& module) {
-  py::class_<PythonNode, std::shared_ptr<PythonNode>>(module, "Node", "What sluice.Node is made of.")
+  py::class_<PythonNode, std::shared_ptr<PythonNode>> bound(module, "Node", "What sluice.Node is made of.");
+  bind_parameters(bound);
+  bound
       .def(py::init([](const std::string& name, const std::vector<std::string>& arguments) {
              return std::make_shared<PythonNode>(name, options_from(arguments));
            }),
@@ -133,7 +146,7 @@ void bind_node_class(py::module_& module) {
       .def_property_readonly(
           "arguments", [](PythonNode& self) { return self.node.get().options().arguments; },
           "What the node's options did not take of its arguments.")
-      .def_property_readonly("_parameters", [](PythonNode& self) { return self.node.get().options().parameters; })
+      .def_property_readonly("_parameters", &written_parameters)
       .def_property_readonly(
           "closed", [](const PythonNode& self) { return self.node.closed(); }, "Whether close was called.")
       .def_property_readonly("_busy", [](const PythonNode& self) { return self.node.busy(); })

@@ -153,9 +153,9 @@ class SLUICE_EXPORT Node {
   /// What is in the domain now, read from shared memory: complete, also right after the node was made. Any thread.
   [[nodiscard]] GraphSnapshot graph() const;
 
-  /// Makes a parameter that `sluice param` can read and set. Its value is that from --param, or `otherwise`; it is
-  /// returned. T: bool, std::int64_t, double, std::string, or a std::vector of the last three. Throws Error: declared
-  /// twice, wrong type, out of range. Any thread.
+  /// Makes a parameter that `sluice param` can read and set. Its value is that from --param, or that from `nodes` of
+  /// the configuration, or `otherwise`; it is returned. T: bool, std::int64_t, double, std::string, or a std::vector of
+  /// the last three. Throws Error: declared twice, wrong type, out of range. Any thread.
   template <typename T>
   T declare_parameter(const std::string& name, T otherwise, ParameterOptions options = {}) {
     return std::get<T>(declare_parameter_value(name, ParameterValue(std::move(otherwise)), std::move(options)));
@@ -172,7 +172,8 @@ class SLUICE_EXPORT Node {
   /// in the calling thread. One callback; an empty one ends it. Any thread.
   void on_set_parameter(ParameterCallback callback);
 
-  /// A declared parameter's value now, else that from --param, else `otherwise`. Throws Error when the text is no T.
+  /// A declared parameter's value now, else that from --param or the configuration, else `otherwise`. Throws Error when
+  /// the text is no T.
   template <typename T>
   [[nodiscard]] T parameter(const std::string& name, T otherwise) const {
     const std::optional<std::string> found = parameter_text(name);
