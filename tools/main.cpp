@@ -7,6 +7,7 @@
 #include <sluice/error.hpp>
 
 #include "commands/commands.hpp"
+#include "commands/completion.hpp"
 #include "commands/control_commands.hpp"
 #include "commands/eshm_arguments.hpp"
 #include "commands/slick_commands.hpp"
@@ -322,6 +323,7 @@ int main(int argc, char** argv) {
   add_doctor(app, common, command);
   add_slick(app, common, command);
   sluice::commands::add_eshm(app, common, command);
+  sluice::commands::add_completion(app, command);
   if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) return fail(unknown);
   try {
     app.parse(argc, argv);
