@@ -10,6 +10,7 @@
 #include "commands/completion.hpp"
 #include "commands/control_commands.hpp"
 #include "commands/eshm_arguments.hpp"
+#include "commands/examples.hpp"
 #include "commands/slick_commands.hpp"
 #include "commands/top.hpp"
 #include "launch/launch_command.hpp"
@@ -309,6 +310,8 @@ int fail(const std::string& message) {
 int main(int argc, char** argv) {
   CLI::App app{"Sluice: publish/subscribe over shared memory for the processes of one host"};
   app.set_version_flag("--version", "sluice " SLUICE_VERSION);
+  bool parse_only = false;
+  app.add_flag("--parse-only", parse_only, "Only check the arguments")->group("");  // hidden: for tests of the examples
   app.require_subcommand(1);
   Common common;
   Command command;
@@ -324,10 +327,11 @@ int main(int argc, char** argv) {
   add_slick(app, common, command);
   sluice::commands::add_eshm(app, common, command);
   sluice::commands::add_completion(app, command);
+  sluice::commands::add_examples(app);
   if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) return fail(unknown);
   try {
     app.parse(argc, argv);
-    return command();
+    return parse_only ? 0 : command();
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsage;
   } catch (const std::exception& error) {
