@@ -197,13 +197,18 @@ void add_plugin(CLI::App& app, Common& common, Command& command) {
 }
 
 void add_shm(CLI::App& app, Common& common, Command& command) {
-  auto* shm = app.add_subcommand("shm", "The domain's files in shared memory")->require_subcommand(1);
-  auto* list = shm->add_subcommand("list", "Print every file, its bytes, and whether a living process uses it");
+  auto* shm = app.add_subcommand("shm", "Files in shared memory")->require_subcommand(1);
+  auto* list = shm->add_subcommand("list",
+                                   "Print every file of the domain, and every SlickQueue segment and ESHM channel of "
+                                   "this host: what it is, its bytes, age and owner, and who uses it");
   add_common(*list, common);
   list->callback([&] { command = [&] { return sluice::commands::shm_list(common); }; });
-  auto* clean = shm->add_subcommand("clean", "Remove what dead processes left; living ones are not disturbed");
+  static bool dry_run = false;
+  auto* clean =
+      shm->add_subcommand("clean", "Remove what dead processes left in the domain; living ones are not disturbed");
+  clean->add_flag("--dry-run", dry_run, "Only say what would be removed");
   add_common(*clean, common);
-  clean->callback([&] { command = [&] { return sluice::commands::shm_clean(common); }; });
+  clean->callback([&] { command = [&] { return sluice::commands::shm_clean(common, dry_run); }; });
 }
 
 void add_doctor(CLI::App& app, Common& common, Command& command) {

@@ -103,7 +103,10 @@ int doctor_topic(const Common& common, const std::string& topic);
 
 int plugin_list(const Common& common);
 
+/// The domain's files, and the SlickQueue segments and ESHM channels of this host.
 int shm_list(const Common& common);
-int shm_clean(const Common& common);
+
+/// Removes what dead processes left in the domain, or only says what it would remove.
+int shm_clean(const Common& common, bool dry_run);
 
 }  // namespace sluice::commands

@@ -6,33 +6,13 @@
 
 #include "commands/commands.hpp"
 #include "commands/plan.hpp"
+#include "commands/table.hpp"
 
 namespace sluice::commands {
 
 namespace {
 
 std::string marked(const PlannedFile& file) { return file.path + (file.exists ? " (exists)" : ""); }
-
-/// Texts in columns, each as wide as its longest text.
-class Table {
- public:
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-  void print() const {
-    std::vector<std::size_t> widths;
-    for (const auto& row : rows_) {
-      widths.resize(std::max(widths.size(), row.size()));
-      for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-    }
-    for (const auto& row : rows_) {
-      std::string line;
-      for (std::size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(widths[i] + 2 - row[i].size(), ' ');
-      std::printf("%s\n", line.substr(0, line.find_last_not_of(' ') + 1).c_str());
-    }
-  }
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-};
 
 const PlannedFile& planned_file(const Plan& plan, const std::string& path) {
   return *std::find_if(plan.files.begin(), plan.files.end(),

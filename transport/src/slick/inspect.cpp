@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <tuple>
 
 #include <sluice/error.hpp>
 #include <sluice/shm/unique_fd.hpp>
@@ -86,10 +88,16 @@ std::optional<SegmentInfo> look(const std::string& path) {
   return info;
 }
 
-/// Whether one of the process's mappings is of this device and inode; nothing when we may not look.
-std::optional<bool> maps(const std::string& process, const struct stat& file) {
+/// Device (major, minor) and inode, as /proc/PID/maps has them.
+using FileNumbers = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
+
+FileNumbers numbers_of(const struct stat& file) { return {major(file.st_dev), minor(file.st_dev), file.st_ino}; }
+
+/// What a process has mapped; nothing when we may not look.
+std::optional<std::set<FileNumbers>> files_mapped_by(const std::string& process) {
   std::ifstream lines(process + "/maps");
   if (!lines) return std::nullopt;
+  std::set<FileNumbers> files;
   std::string range;
   std::string rights;
   std::string offset;
@@ -97,12 +105,11 @@ std::optional<bool> maps(const std::string& process, const struct stat& file) {
   std::uint64_t inode = 0;
   for (std::string line; lines >> range >> rights >> offset >> device >> inode && std::getline(lines, line);) {
     const auto colon = device.find(':');
-    if (inode == file.st_ino && std::stoul(device.substr(0, colon), nullptr, 16) == major(file.st_dev) &&
-        std::stoul(device.substr(colon + 1), nullptr, 16) == minor(file.st_dev)) {
-      return true;
-    }
+    if (inode == 0) continue;
+    files.emplace(std::stoul(device.substr(0, colon), nullptr, 16), std::stoul(device.substr(colon + 1), nullptr, 16),
+                  inode);
   }
-  return false;
+  return files;
 }
 
 /// Whether a process that we may not look into could have the file mapped. The system's own processes (root's) do not
@@ -146,22 +153,30 @@ std::vector<SegmentInfo> list_segments() {
   return segments;
 }
 
-Mappers who_maps(const std::string& path) {
-  Mappers mappers;
-  struct stat file {};
-  if (::stat(path.c_str(), &file) != 0) return mappers;
+Mappers who_maps(const std::string& path) { return who_maps(std::vector{path}).front(); }
+
+std::vector<Mappers> who_maps(const std::vector<std::string>& paths) {
+  std::vector<Mappers> answers(paths.size());
+  std::vector<std::pair<struct stat, Mappers*>> files;
+  for (std::size_t k = 0; k < paths.size(); ++k) {
+    struct stat file {};
+    if (::stat(paths[k].c_str(), &file) == 0) files.emplace_back(file, &answers[k]);
+  }
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
     const std::string name = entry.path().filename().string();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const auto found = maps(entry.path().string(), file);
-    if (!found && errno == EACCES && might_map(entry.path().string(), file)) mappers.complete = false;
-    if (!found.value_or(false)) continue;
+    const auto mapped = files_mapped_by(entry.path().string());
+    const bool refused = !mapped && errno == EACCES;
     std::string executable;
-    std::getline(std::ifstream(entry.path() / "comm"), executable);
-    mappers.processes.push_back({static_cast<pid_t>(std::stol(name)), executable});
+    for (const auto& [file, mappers] : files) {
+      if (refused && might_map(entry.path().string(), file)) mappers->complete = false;
+      if (!mapped || !mapped->contains(numbers_of(file))) continue;
+      if (executable.empty()) std::getline(std::ifstream(entry.path() / "comm"), executable);
+      mappers->processes.push_back({static_cast<pid_t>(std::stol(name)), executable});
+    }
   }
-  return mappers;
+  return answers;
 }
 
 }  // namespace sluice::slick

@@ -58,4 +58,7 @@ struct Mappers {
 /// Who has the file at `path` mapped now, as /proc/PID/maps says. Nobody if there is no such file.
 [[nodiscard]] SLUICE_EXPORT Mappers who_maps(const std::string& path);
 
+/// The same of several files, in their order: /proc is read once for all of them.
+[[nodiscard]] SLUICE_EXPORT std::vector<Mappers> who_maps(const std::vector<std::string>& paths);
+
 }  // namespace sluice::slick
