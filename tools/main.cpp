@@ -29,10 +29,11 @@ void add_common(CLI::App& app, Common& common) {
 void add_node(CLI::App& app, Common& common, Command& command) {
   auto* node = app.add_subcommand("node", "Nodes of the domain")->require_subcommand(1);
   auto* list = node->add_subcommand("list", "Print the fully qualified name of every living node");
-  static bool count = false;
-  list->add_flag("-c,--count-nodes", count, "Print only how many there are");
+  static sluice::commands::NodeListOptions list_options;
+  list->add_flag("-c,--count-nodes", list_options.count_only, "Print only how many there are");
+  list->add_flag("-v,--verbose", list_options.verbose, "Also print process, executable and state");
   add_common(*list, common);
-  list->callback([&] { command = [&] { return sluice::commands::node_list(common, count); }; });
+  list->callback([&] { command = [&] { return sluice::commands::node_list(common, list_options); }; });
   static std::string name;
   auto* info = node->add_subcommand("info",
                                     "Print what a node publishes and subscribes to, and how its process is; exit code "
@@ -137,7 +138,9 @@ void add_topic(CLI::App& app, Common& common, Command& command) {
   auto* list = topic->add_subcommand("list", "Print the name of every topic that has an endpoint");
   static sluice::commands::TopicListOptions options;
   list->add_flag("-t,--show-types", options.types, "Also print the type");
-  list->add_flag("-v,--verbose", options.verbose, "Print publishers and subscribers, with their numbers");
+  list->add_flag("-v,--verbose", options.verbose,
+                 "Print publishers and subscribers, with their numbers, and how many of them "
+                 "are late, lost or were refused");
   list->add_flag("-c,--count-topics", options.count_only, "Print only how many there are");
   add_common(*list, common);
   list->callback([&] { command = [&] { return sluice::commands::topic_list(common, options); }; });
@@ -146,7 +149,8 @@ void add_topic(CLI::App& app, Common& common, Command& command) {
                                      "Print a topic's type, endpoints, file, QoS, copies per delivery and chunks; exit "
                                      "code 1 if nobody has it open");
   info->add_option("TOPIC", info_options.topic, "Its name, with or without the first slash")->required();
-  info->add_flag("-v,--verbose", info_options.verbose, "Print a paragraph for each endpoint");
+  info->add_flag("-v,--verbose", info_options.verbose,
+                 "Print a paragraph for each endpoint: state, QoS, books, latency");
   add_common(*info, common);
   info->callback([&] { command = [&] { return sluice::commands::topic_info(common, info_options); }; });
   add_topic_find(*topic, common, command);

@@ -218,7 +218,7 @@ class Top(DomainTest):
         self.assertAlmostEqual(topic["rate"], 200, delta=100)
         self.assertAlmostEqual(topic["bytes_per_second"], topic["rate"] * 5, delta=20)
         process, = [process for process in frames[1]["processes"] if process["pid"] == publisher.pid]
-        self.assertEqual((process["name"], process["state"]), ("sluice", "alive"))
+        self.assertEqual((process["name"], process["liveliness"]), ("sluice", "alive"))
         self.assertGreater(process["memory"], 1_000_000)
         self.assertIsNotNone(process["cpu_percent"])
 

@@ -7,10 +7,11 @@ import pathlib
 import signal
 import unittest
 
-from support import DomainTest
+from support import BUILD, DomainTest, wait_until
 
 MIXED = "topics: {/big: {max_size: 64KiB, depth: 4, reliability: reliable, inline_limit: 1KiB, max_publishers: 2, " \
         "max_subscribers: 2}}\n"
+DOCTOR_PEER = str(BUILD / "tests" / "doctor_peer")
 SEGMENT = f"sluice-info-test-{os.getpid()}"
 
 
@@ -100,6 +101,67 @@ class TopicInfo(DomainTest):
                                         "its nodes have it\n")
         info = json.loads(result.stdout)
         self.assertEqual((info["copies_per_delivery"], info["chunks"]), (None, None))
+        path = "/dev/shm/" + SEGMENT  # the endpoint knows it
+        self.assertEqual([(file["path"], file["exists"]) for file in info["files"]], [(path, True)])
+        self.assertEqual(info["publishers"][0]["file"], path)
+
+    def test_qos_and_books_of_each_endpoint(self):
+        config = self.file("x.yaml", "topics: {/t: {depth: 8, deadline: 1h, liveliness: 5s}}\n")
+        self.open_topic("subscribe", "/t", "--name", "sink", "--config", config)
+        result = self.sluice("topic", "pub", "/t", "hello", "--once", "--config", config)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+        def arrived():
+            return self.info("/t")["subscriptions"][0]["messages"] == 1
+        wait_until(arrived, "the message")
+        sink = self.info("/t")["subscriptions"][0]
+        expected = {"kind": "subscription", "liveliness": "alive", "deadline_ns": 3600 * 10**9,
+                    "liveliness_ns": 5 * 10**9, "bytes": 5, "lost": 0, "skipped": 0, "queued": 0,
+                    "deadlines_missed": 0, "transport": "slick", "refused": ""}
+        self.assertEqual({key: sink[key] for key in expected}, expected)
+        self.assertGreaterEqual(sink["p99_ns"], sink["p50_ns"])
+        text = self.sluice("topic", "info", "-v", "/t").stdout
+        self.assertIn("\nState: alive\nQoS profile:\n  Reliability: BEST_EFFORT\n  History (Depth): KEEP_LAST (8)\n"
+                      "  Durability: VOLATILE\n  Lifespan: Infinite\n  Deadline: 1h\n  Liveliness: AUTOMATIC\n"
+                      "  Liveliness lease duration: 5s\nReceived: 1 (5 bytes), lost 0, skipped 0, queued 0\n"
+                      "Latency: p50 ", text)
+        self.assertTrue(text.endswith("\nDeadlines missed: 0\n"), text)
+
+    def test_late_lost_and_refused(self):
+        driver = self.open_topic("publish", "/t", "--name", "driver")
+        both = self.file("x.yaml", "topics: {/t: {depth: 64}, /u: {}}\n")
+        refused = self.start(DOCTOR_PEER, "subscribe", "/t", "--name", "sink", "--config", both)
+        self.assertEqual(refused.stdout.readline(), "refused\n")
+        driver.send_signal(signal.SIGSTOP)  # the base class lets it go on
+        wait_until(lambda: self.info("/t")["publishers"][0]["liveliness"] == "late", "the publisher to be late")
+        sink, = self.info("/t")["refused"]
+        self.assertEqual((sink["node"], sink["pid"], sink["kind"]), ("/sink", refused.pid, "subscription"))
+        self.assertIn("depth", sink["refused"])
+        text = self.sluice("topic", "info", "/t").stdout
+        self.assertIn(f"Publishers:\n  /driver (process {driver.pid}, open_topic, late)\nRefused:\n  /sink (process "
+                      f"{refused.pid}, doctor_peer): {both}:1:", text)
+        verbose = self.sluice("topic", "info", "-v", "/t").stdout
+        self.assertIn("\nState: late: ", verbose)
+        self.assertIn(f"\nState: alive\nRefused: {both}:1:", verbose)
+        self.assertEqual(self.sluice("topic", "list", "-v").stdout,
+                         "Published topics:\n * /t [bytes] 1 publisher (1 late)\n\n"
+                         "Subscribed topics:\n * /t [bytes] 0 subscribers (1 refused)\n")
+        topic, = json.loads(self.sluice("topic", "list", "-v", "--json").stdout)
+        self.assertEqual((topic["publishers"], topic["publisher_states"], topic["subscription_states"]),
+                         (1, {"late": 1, "lost": 0, "refused": 0}, {"late": 0, "lost": 0, "refused": 1}))
+        nodes = self.sluice("node", "list", "-v").stdout.splitlines()
+        self.assertRegex(nodes[0], rf"^/driver +{driver.pid}  open_topic +late \(no sign of life")
+        self.assertRegex(nodes[1], rf"^/sink +{refused.pid}  doctor_peer +alive$")
+        node = json.loads(self.sluice("node", "list", "--json").stdout)[0]
+        self.assertEqual((node["node"], node["liveliness"]), ("/driver", "late"))
+        refused.send_signal(signal.SIGINT)
+        refused.wait()  # the living remove what the dead left
+        driver.kill()
+        driver.wait()
+        self.leftovers_expected = True
+        result = self.sluice("topic", "info", "/t")  # nobody has it open any more
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(f"Lost:\n  /driver (process {driver.pid}, open_topic)\n", result.stdout)
 
     def test_stopped_processes_are_no_obstacle(self):
         process = self.open_topic("publish", "/big", "--config", self.file("x.yaml", MIXED))

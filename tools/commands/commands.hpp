@@ -14,7 +14,11 @@ struct Common {
   bool json = false;
 };
 
-int node_list(const Common& common, bool count_only);
+struct NodeListOptions {
+  bool count_only = false;
+  bool verbose = false;  ///< Process, executable and state of each.
+};
+int node_list(const Common& common, const NodeListOptions& options);
 
 /// What a node publishes and subscribes to, and how its process is. 1: there is no such node.
 int node_info(const Common& common, const std::string& name);

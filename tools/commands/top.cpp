@@ -67,7 +67,7 @@ nlohmann::ordered_json json_of(const TopFrame& frame) {
                          {"nodes", process.nodes},
                          {"cpu_percent", or_null(process.cpu)},
                          {"memory", or_null(process.memory)},
-                         {"state", to_string(process.liveliness)}});
+                         {"liveliness", to_string(process.liveliness)}});
   }
   auto topics = nlohmann::ordered_json::array();
   for (const TopTopic& topic : frame.topics) {

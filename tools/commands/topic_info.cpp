@@ -15,16 +15,11 @@
 #include "commands/commands.hpp"
 #include "commands/graph_look.hpp"
 #include "commands/plan.hpp"
+#include "commands/topic_endpoints.hpp"
 
 namespace sluice::commands {
 
 namespace {
-
-struct Endpoint {
-  EndpointInfo info;
-  std::int64_t pid = 0;
-  std::string executable;
-};
 
 struct File {
   std::string path;
@@ -37,24 +32,38 @@ struct Topic {
   std::string name;
   std::string transport;
   std::set<std::string> types;
-  std::vector<Endpoint> publishers;
-  std::vector<Endpoint> subscriptions;
+  ShownEndpoints endpoints;
   std::vector<File> files;
   std::optional<TopicReport> report;  ///< Only what is so: not what a topic that is not there would be like.
 };
 
-Topic find_endpoints(const GraphSnapshot& graph, const std::string& name) {
+/// Somebody has, had or wanted the topic.
+const ShownEndpoint* first_of(const ShownEndpoints& endpoints) {
+  for (const auto* some : {&endpoints.publishers, &endpoints.subscriptions, &endpoints.refused, &endpoints.lost}) {
+    if (!some->empty()) return &some->front();
+  }
+  return nullptr;
+}
+
+File file_at(const std::string& path) {
+  struct stat info {};
+  const bool exists = ::stat(path.c_str(), &info) == 0;
+  return {path, exists ? static_cast<std::uint64_t>(info.st_size) : 0, exists};
+}
+
+Topic find_topic(const GraphSnapshot& graph, const std::string& name) {
   Topic topic;
   topic.name = name;
-  for (const ProcessInfo& process : graph.processes) {
-    for (const EndpointInfo& info : process.endpoints) {
-      if (info.topic != name) continue;
-      if (!info.type.empty()) topic.types.insert(info.type);
-      topic.transport = info.transport;
-      auto& side = info.kind == EndpointKind::publisher ? topic.publishers : topic.subscriptions;
-      side.push_back({info, process.pid, process.executable});
+  topic.endpoints = find_endpoints(graph, name);
+  std::set<std::string> media;
+  if (const ShownEndpoint* first = first_of(topic.endpoints)) topic.transport = first->info.transport;
+  for (const auto* side : {&topic.endpoints.publishers, &topic.endpoints.subscriptions}) {
+    for (const ShownEndpoint& endpoint : *side) {
+      if (!endpoint.info.type.empty()) topic.types.insert(endpoint.info.type);
+      if (!endpoint.info.medium.empty()) media.insert(endpoint.info.medium);
     }
   }
+  for (const std::string& medium : media) topic.files.push_back(file_at(medium));
   return topic;
 }
 
@@ -67,36 +76,26 @@ void ask_transport(Topic& topic, const Config& config) try {
   const Transport& transport = transports.get(spec.transport);
   transport.validate(spec);
   const Footprint footprint = transport.footprint(spec);
-  for (const FootprintFile& file : footprint.files) {
-    struct stat info {};
-    const std::string path = planned_path(directory, file);
-    const bool exists = ::stat(path.c_str(), &info) == 0;
-    topic.files.push_back({path, exists ? static_cast<std::uint64_t>(info.st_size) : 0, exists});
-  }
+  std::vector<File> planned;
+  for (const FootprintFile& file : footprint.files) planned.push_back(file_at(planned_path(directory, file)));
   TopicReport report = transport.inspect(spec, {directory, {}});
-  if (!report.exists && !topic.files.empty()) {
+  if (!report.exists && !planned.empty()) {
     throw Error("topic '" + topic.name + "' is not where this configuration says; give --config as its nodes have it");
   }
   topic.report = std::move(report);
+  if (!planned.empty()) topic.files = std::move(planned);  // also those that no endpoint names
 } catch (const Error& error) {
   std::fprintf(stderr, "warning: %s\n", error.what());
 }
 
 Reliability reliability_of(const Topic& topic) {
   if (topic.report && topic.report->exists) return topic.report->qos.reliability;
-  return (topic.publishers.empty() ? topic.subscriptions : topic.publishers).front().info.qos.reliability;
+  return first_of(topic.endpoints)->info.qos.reliability;
 }
 
 std::uint32_t depth_of(const Topic& topic) {
   if (topic.report && topic.report->exists) return topic.report->qos.depth;
-  return (topic.publishers.empty() ? topic.subscriptions : topic.publishers).front().info.qos.depth;
-}
-
-const char* text_of(Reliability reliability) {
-  return reliability == Reliability::reliable ? "reliable" : "best_effort";
-}
-const char* text_of(Durability durability) {
-  return durability == Durability::transient_local ? "transient_local" : "volatile";
+  return first_of(topic.endpoints)->info.qos.depth;
 }
 
 std::string type_text(const Topic& topic) {
@@ -114,34 +113,6 @@ std::string qos_text(const Topic& topic) {
   return text + ", max_size " + format_size(topic.report->max_size);
 }
 
-void print_side(const char* title, const std::vector<Endpoint>& side) {
-  if (side.empty()) return;
-  std::printf("%s:\n", title);
-  for (const Endpoint& endpoint : side) {
-    std::printf("  %s (process %lld, %s)\n", endpoint.info.node.c_str(), static_cast<long long>(endpoint.pid),
-                endpoint.executable.c_str());
-  }
-}
-
-/// In the words of `ros2 topic info -v`.
-void print_paragraphs(const Topic& topic, const std::vector<Endpoint>& side) {
-  for (const Endpoint& endpoint : side) {
-    const EndpointInfo& info = endpoint.info;
-    const std::size_t slash = info.node.rfind('/');
-    std::printf("\nNode name: %s\nNode namespace: %s\n", info.node.substr(slash + 1).c_str(),
-                slash == 0 ? "/" : info.node.substr(0, slash).c_str());
-    std::printf("Topic type: %s\nEndpoint type: %s\n", info.type.empty() ? "bytes" : info.type.c_str(),
-                info.kind == EndpointKind::publisher ? "PUBLISHER" : "SUBSCRIPTION");
-    std::printf("Process: %lld (%s)\n", static_cast<long long>(endpoint.pid), endpoint.executable.c_str());
-    std::printf("QoS profile:\n  Reliability: %s\n  History (Depth): KEEP_LAST (%u)\n",
-                info.qos.reliability == Reliability::reliable ? "RELIABLE" : "BEST_EFFORT", info.qos.depth);
-    if (topic.report && topic.report->exists) {
-      std::printf("  Durability: %s\n",
-                  topic.report->qos.durability == Durability::transient_local ? "TRANSIENT_LOCAL" : "VOLATILE");
-    }
-  }
-}
-
 void print_report(const TopicReport& report) {
   if (!report.copies.empty()) std::printf("Copies per delivery:\n");
   for (const CopiesPerDelivery& copies : report.copies) {
@@ -157,35 +128,24 @@ void print_report(const TopicReport& report) {
 
 void print(const Topic& topic, bool verbose) {
   std::printf("Type: %s\nPublisher count: %zu\nSubscription count: %zu\n", type_text(topic).c_str(),
-              topic.publishers.size(), topic.subscriptions.size());
+              topic.endpoints.publishers.size(), topic.endpoints.subscriptions.size());
   std::printf("Transport: %s\n", topic.transport.c_str());
   for (const File& file : topic.files) {
     std::printf("File: %s, %s\n", file.path.c_str(), file.exists ? bytes_text(file.bytes).c_str() : "not there");
   }
   std::printf("QoS: %s\n", qos_text(topic).c_str());
   if (topic.report) print_report(*topic.report);
+  const ShownEndpoints& endpoints = topic.endpoints;
   if (verbose) {
-    print_paragraphs(topic, topic.publishers);
-    print_paragraphs(topic, topic.subscriptions);
+    for (const auto* some : {&endpoints.publishers, &endpoints.subscriptions, &endpoints.refused, &endpoints.lost}) {
+      print_paragraphs(*some);
+    }
   } else {
-    print_side("Publishers", topic.publishers);
-    print_side("Subscriptions", topic.subscriptions);
+    print_lines("Publishers", endpoints.publishers);
+    print_lines("Subscriptions", endpoints.subscriptions);
+    print_lines("Refused", endpoints.refused);
+    print_lines("Lost", endpoints.lost);
   }
-}
-
-nlohmann::json json_of(const std::vector<Endpoint>& side) {
-  auto json = nlohmann::json::array();
-  for (const Endpoint& endpoint : side) {
-    json.push_back({{"node", endpoint.info.node},
-                    {"pid", endpoint.pid},
-                    {"executable", endpoint.executable},
-                    {"type", endpoint.info.type},
-                    {"reliability", text_of(endpoint.info.qos.reliability)},
-                    {"depth", endpoint.info.qos.depth},
-                    {"messages", endpoint.info.messages},
-                    {"bytes", endpoint.info.bytes}});
-  }
-  return json;
 }
 
 /// What is not known is null.
@@ -195,8 +155,10 @@ nlohmann::json json_of(const Topic& topic) {
                       {"transport", topic.transport},
                       {"files", nlohmann::json::array()},
                       {"qos", {{"reliability", text_of(reliability_of(topic))}, {"depth", depth_of(topic)}}},
-                      {"publishers", json_of(topic.publishers)},
-                      {"subscriptions", json_of(topic.subscriptions)},
+                      {"publishers", json_of(topic.endpoints.publishers)},
+                      {"subscriptions", json_of(topic.endpoints.subscriptions)},
+                      {"refused", json_of(topic.endpoints.refused)},
+                      {"lost", json_of(topic.endpoints.lost)},
                       {"copies_per_delivery", nullptr},
                       {"chunks", nullptr}};
   for (const File& file : topic.files) {
@@ -244,15 +206,16 @@ int topic_info(const Common& common, const TopicInfoOptions& options) {
   const Config config = Config::load_or_environment(common.config_files);
   const std::string name = options.topic.starts_with('/') ? options.topic : "/" + options.topic;
   const GraphSnapshot graph = look_at_graph(config.domain());
-  Topic topic = find_endpoints(graph, name);
-  if (topic.publishers.empty() && topic.subscriptions.empty()) return unknown(name, graph);
-  ask_transport(topic, config);
+  Topic topic = find_topic(graph, name);
+  if (first_of(topic.endpoints) == nullptr) return unknown(name, graph);
+  const bool open = !topic.endpoints.publishers.empty() || !topic.endpoints.subscriptions.empty();
+  if (open) ask_transport(topic, config);
   if (common.json) {
     std::cout << json_of(topic).dump(2) << "\n";
   } else {
     print(topic, options.verbose);
   }
-  return 0;
+  return open ? 0 : 1;
 }
 
 }  // namespace sluice::commands
