@@ -86,9 +86,10 @@ void add_options(Tables& tables, const CLI::App& app, const std::string& command
     if (option->get_group().empty()) continue;  // hidden
     const std::vector<std::string> names = spellings(*option);
     if (names.empty()) {
-      const std::string place = option->get_items_expected_max() > 1 ? "*" : std::to_string(position++);
+      const bool repeats = option->get_items_expected_max() > 1;
       tables.positionals +=
-          "    " + quoted(command + " ") + place + ") echo " + kind_of(option->get_single_name(), command) + " ;;\n";
+          "    " + (repeats ? quoted(command + " ") + "*" : quoted(command + " " + std::to_string(position++))) +
+          ") echo " + kind_of(option->get_single_name(), command) + " ;;\n";
       continue;
     }
     for (const std::string& name : names) flags.push_back(quoted(name) + " " + quoted(option->get_description()));
