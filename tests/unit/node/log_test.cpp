@@ -12,11 +12,13 @@
 #include <sstream>
 
 #include "control/repeat_filter.hpp"
+#include "support/child_process.hpp"
 #include "support/temporary_directory.hpp"
 
 using namespace sluice;
 using namespace std::chrono_literals;
 using Catch::Matchers::Contains;
+using sluice::test::ChildProcess;
 using sluice::test::TemporaryDirectory;
 
 namespace {
@@ -79,16 +81,25 @@ TEST_CASE("a process logs to a file of its own in log_dir, which is rotated") {
       Config::parse("runtime_dir: " + directory.path() + "/run\nlog_level: error\nlog_dir: " + directory.path() +
                         "/log\nlog_max_size: 4KiB\nlog_files: 2",
                     "test.yaml");
-  const Node node("node", options);
-  node.log().warn("below the level");
-  node.log().error("above it");
-  const std::string file =
-      directory.path() + "/log/" + shm::ProcessIdentity::self().executable + "-" + std::to_string(::getpid()) + ".log";
+  // The file is the process's for as long as it lives: another one, whose end leaves the directory to us.
+  const auto log = [&](int fillers) {
+    ChildProcess child([&] {
+      const Node node("node", options);
+      node.log().warn("below the level");
+      node.log().error("above it");
+      for (int i = 0; i < fillers; ++i) node.log().error("message {} that fills the file", i);
+      return 0;
+    });
+    const pid_t pid = child.pid();
+    CHECK(child.wait() == 0);
+    return directory.path() + "/log/" + shm::ProcessIdentity::self().executable + "-" + std::to_string(pid) + ".log";
+  };
+  const std::string file = log(0);
   REQUIRE(files_in(directory.path() + "/log") == std::vector<std::string>{file});
   CHECK_THAT(text_of(file), Contains("[error] [/node] above it\n") && !Contains("below"));
-  for (int i = 0; i < 200; ++i) node.log().error("message {} that fills the file", i);
-  CHECK(files_in(directory.path() + "/log").size() == 2);
-  CHECK(std::filesystem::file_size(file) <= 4096);
+  const std::string full = log(200);
+  CHECK(files_in(directory.path() + "/log").size() == 3);
+  CHECK(std::filesystem::file_size(full) <= 4096);
 }
 
 TEST_CASE("a log_dir that cannot be used is named") {
