@@ -12,11 +12,13 @@ The classes of existing SlickQueue and ESHM programs are in sluice.slick and slu
 """
 
 from sluice._native import (  # pylint: disable=redefined-builtin
-    ConfigError, Error, Loan, Message, MessageInfo, OutOfChunksError, OwnSubscriptionFullError, Publisher,
-    PublisherStats, PublishResult, SubscriptionStats, SystemError, TransportEvent)
+    ConfigError, DeadlineEvent, EndpointInfo, Error, GraphEvent, GraphSnapshot, LivelinessEvent, Loan, Message,
+    MessageInfo, OutOfChunksError, OwnSubscriptionFullError, ProcessInfo, PublisherStats, PublishResult,
+    SubscriptionStats, SystemError, TransportEvent)
 from sluice.message_type import MessageType
-from sluice.node import Executor, Logger, Node, Subscription, Timer
+from sluice.node import Executor, Logger, Node, Publisher, Subscription, Timer
 
-__all__ = ["ConfigError", "Error", "Executor", "Loan", "Logger", "Message", "MessageInfo", "MessageType", "Node",
-           "OutOfChunksError", "OwnSubscriptionFullError", "Publisher", "PublisherStats", "PublishResult",
-           "Subscription", "SubscriptionStats", "SystemError", "Timer", "TransportEvent"]
+__all__ = ["ConfigError", "DeadlineEvent", "EndpointInfo", "Error", "Executor", "GraphEvent", "GraphSnapshot",
+           "LivelinessEvent", "Loan", "Logger", "Message", "MessageInfo", "MessageType", "Node", "OutOfChunksError",
+           "OwnSubscriptionFullError", "ProcessInfo", "Publisher", "PublisherStats", "PublishResult", "Subscription",
+           "SubscriptionStats", "SystemError", "Timer", "TransportEvent"]

@@ -14,10 +14,10 @@ import weakref
 from typing import Any, Callable, Iterable, Mapping, TypeVar
 
 from sluice import _native
-from sluice._native import Message, Publisher, TransportEvent
+from sluice._native import DeadlineEvent, GraphEvent, LivelinessEvent, Message, TransportEvent
 from sluice.message_type import MessageType
 
-__all__ = ["Executor", "Logger", "Node", "Subscription", "Timer"]
+__all__ = ["Executor", "Logger", "Node", "Publisher", "Subscription", "Timer"]
 
 
 class Logger:
@@ -55,6 +55,18 @@ class Timer(_native.Timer):
         self._start()
 
 
+class Publisher(_native.Publisher):
+    """Publishes on one topic. Made by Node.advertise and Node.advertise_bytes. Any thread."""
+
+    _deadline_callback: Callable[[DeadlineEvent], object] | None = None
+
+    def on_deadline_missed(self, callback: Callable[[DeadlineEvent], object] | None) -> None:
+        """Calls `callback` in the thread that spins the node whenever nothing was published for as long as the topic's
+        `deadline` allows, from the first message on. None ends it. Raises Error when the topic has no deadline."""
+        self._deadline_callback = callback
+        self._on_deadline_missed(callback is not None)
+
+
 class Subscription(_native.Subscription):
     """Receives the messages of one topic. Made by Node.subscribe, Node.observe and their likes for bytes. Any thread.
 
@@ -67,8 +79,22 @@ class Subscription(_native.Subscription):
             raise TypeError(f"a subscription's callback must be callable, not {callback!r}")
         super().__init__(node, topic, message_type)
         self._callback = callback
+        self._liveliness_callback: Callable[[LivelinessEvent], object] | None = None
+        self._deadline_callback: Callable[[DeadlineEvent], object] | None = None
         self._wake: Callable[[], object] | None = None  # while a task waits
         self._open(type_name, callback is not None, observe)
+
+    def on_liveliness(self, callback: Callable[[LivelinessEvent], object] | None) -> None:
+        """Calls `callback` in the thread that spins the node: first for each publisher that is there, then whenever one
+        comes, becomes late or alive again, is lost or leaves. None ends it. Raises Error for an observer."""
+        self._liveliness_callback = callback
+        self._on_liveliness(callback is not None)
+
+    def on_deadline_missed(self, callback: Callable[[DeadlineEvent], object] | None) -> None:
+        """Calls `callback` in the thread that spins the node whenever nothing was received for as long as the topic's
+        `deadline` allows, from the first message on. None ends it. Raises Error when the topic has no deadline."""
+        self._deadline_callback = callback
+        self._on_deadline_missed(callback is not None)
 
     async def take_async(self) -> Message | None:
         """The next message; the event loop runs other tasks until there is one. None once the subscription is closed.
@@ -169,6 +195,7 @@ class Node(_native.Node):
         super().__init__(name, [*options, *arguments])
         self._owned: list[Publisher | Subscription | Timer] = []
         self._event_callback: Callable[[TransportEvent], object] | None = None
+        self._graph_callback: Callable[[GraphEvent], object] | None = None
         self._declared: dict[str, Any] = {}  # with the value at first, which tells the type
         self._on_change: dict[str, Callable[[Any], object]] = {}
         self.log = Logger(self._log)
@@ -215,6 +242,12 @@ class Node(_native.Node):
         such as the death of an ESHM peer. Each event is logged as well. None ends it."""
         self._event_callback = callback
         self._on_event(callback is not None)
+
+    def on_graph_change(self, callback: Callable[[GraphEvent], object] | None) -> None:
+        """Calls `callback` in the thread that spins: first, as "joined", for each other process that is in the domain,
+        then for what happens to them, also while they hang. None ends it."""
+        self._graph_callback = callback
+        self._on_graph_change(callback is not None)
 
     def declare_parameter(self, name: str, otherwise: _Parameter, *, description: str = "",
                           minimum: float | None = None, maximum: float | None = None, read_only: bool = False,

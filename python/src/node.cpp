@@ -7,6 +7,7 @@
 
 #include "bindings.hpp"
 #include "endpoints.hpp"
+#include "events.hpp"
 #include "interruptible_call.hpp"
 #include "parameters.hpp"
 
@@ -159,20 +160,21 @@ void bind_node_class(py::module_& module) {
       .def(
           "_on_event",
           [](const py::object& self, bool any) {
-            std::function<void(const TransportEvent&)> handler;
-            if (any) {
-              handler = [handle = py::handle(self)](const TransportEvent& event) {
-                const auto node = py::reinterpret_borrow<py::object>(handle);
-                try {
-                  node.attr("_event_callback")(event);
-                } catch (py::error_already_set& error) {
-                  report_callback_error(error, "the callback for events");
-                }
-              };
-            }
-            self.cast<PythonNode&>().node.get().on_event(std::move(handler));
+            self.cast<PythonNode&>().node.get().on_event(
+                any ? handler_of<TransportEvent>(self, "_event_callback", "the callback for events") : nullptr);
           },
-          py::arg("any"));
+          py::arg("any"))
+      .def(
+          "_on_graph_change",
+          [](const py::object& self, bool any) {
+            self.cast<PythonNode&>().node.get().on_graph_change(
+                any ? handler_of<GraphEvent>(self, "_graph_callback", "the callback for changes of the graph")
+                    : nullptr);
+          },
+          py::arg("any"))
+      .def(
+          "graph", [](PythonNode& self) { return self.node.get().graph(); },
+          "What is in the domain now, read from shared memory: complete, also right after the node was made.");
 }
 
 }  // namespace

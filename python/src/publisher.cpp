@@ -8,6 +8,7 @@
 #include "buffer.hpp"
 #include "endpoints.hpp"
 #include "errors.hpp"
+#include "events.hpp"
 #include "interruptible_call.hpp"
 #include "loan.hpp"
 
@@ -114,6 +115,11 @@ class PythonPublisher {
   [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
   [[nodiscard]] const py::object& type() const noexcept { return layout_->type; }
   [[nodiscard]] bool closed() const noexcept { return publisher_.closed(); }
+
+  static void on_deadline_missed(const py::object& self, bool any) {
+    self.cast<PythonPublisher&>().publisher_.get().on_deadline_missed(
+        any ? handler_of<DeadlineEvent>(self, "_deadline_callback", "the callback for deadlines") : nullptr);
+  }
 
   void close() {
     const Turn turn(*this);
@@ -237,8 +243,8 @@ void bind_publisher(py::module_& module) {
       .def_readonly("timeouts", &WriterStats::timeouts, "Publications that ended with PublishResult.timeout.")
       .def_readonly("uncertain", &WriterStats::uncertain, "Publications that ended with PublishResult.uncertain.");
 
-  py::class_<PythonPublisher, std::shared_ptr<PythonPublisher>>(
-      module, "Publisher", "Publishes on one topic. Made by Node.advertise and Node.advertise_bytes. Any thread.")
+  py::class_<PythonPublisher, std::shared_ptr<PythonPublisher>>(module, "Publisher",
+                                                                "What sluice.Publisher is made of.")
       .def(py::init<std::shared_ptr<PythonNode>, const std::string&, const py::object&, const std::string&>(),
            py::arg("node"), py::arg("topic"), py::arg("type"), py::arg("type_name"))
       .def(
@@ -260,6 +266,7 @@ void bind_publisher(py::module_& module) {
       .def("wait_for_subscribers", &PythonPublisher::wait_for_subscribers, py::arg("count") = 1,
            py::arg("timeout") = py::none(),
            "Blocks until `count` subscriptions are there; False after `timeout` seconds (None: never).")
+      .def("_on_deadline_missed", &PythonPublisher::on_deadline_missed, py::arg("any"))
       .def("stats", &PythonPublisher::stats, "The books since it was opened.")
       .def("close", &PythonPublisher::close, "Leaves the topic. Further calls of close do nothing.")
       .def_property_readonly("subscriber_count", &PythonPublisher::subscriber_count,

@@ -6,6 +6,7 @@
 
 #include "bindings.hpp"
 #include "endpoints.hpp"
+#include "events.hpp"
 #include "interruptible_call.hpp"
 #include "message.hpp"
 
@@ -70,6 +71,16 @@ class PythonSubscription {
   [[nodiscard]] const py::object& type() const noexcept { return layout_->type; }
   [[nodiscard]] bool closed() const noexcept { return subscription_.closed(); }
   [[nodiscard]] bool busy() const noexcept { return subscription_.busy(); }
+
+  static void on_liveliness(const py::object& self, bool any) {
+    self.cast<PythonSubscription&>().subscription_.get().on_liveliness(
+        any ? handler_of<LivelinessEvent>(self, "_liveliness_callback", "the callback for liveliness") : nullptr);
+  }
+
+  static void on_deadline_missed(const py::object& self, bool any) {
+    self.cast<PythonSubscription&>().subscription_.get().on_deadline_missed(
+        any ? handler_of<DeadlineEvent>(self, "_deadline_callback", "the callback for deadlines") : nullptr);
+  }
 
   void close() {
     if (BytesSubscription* subscription = subscription_.get_if_usable()) subscription->interrupt();
@@ -220,6 +231,8 @@ void bind_subscription(py::module_& module) {
            py::arg("topic"), py::arg("type"))
       .def("_open", &PythonSubscription::open, py::arg("type_name"), py::arg("with_callback"), py::arg("observe"))
       .def_property_readonly("_busy", &PythonSubscription::busy)
+      .def("_on_liveliness", &PythonSubscription::on_liveliness, py::arg("any"))
+      .def("_on_deadline_missed", &PythonSubscription::on_deadline_missed, py::arg("any"))
       .def("take", &PythonSubscription::take, "The next Message, or None. Never blocks.")
       .def("take_for", &PythonSubscription::take_for, py::arg("timeout"),
            "As take, but waits for a message for at most `timeout` seconds; None: for as long as it takes.")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include <sluice/units.hpp>
 
 #include "commands/commands.hpp"
+#include "commands/foreign_peers.hpp"
 #include "commands/graph_look.hpp"
 #include "commands/plan.hpp"
 #include "commands/topic_endpoints.hpp"
@@ -32,9 +34,11 @@ struct Topic {
   std::string name;
   std::string transport;
   std::set<std::string> types;
+  QoS qos;  ///< Of somebody who has it, or of the configuration.
   ShownEndpoints endpoints;
   std::vector<File> files;
-  std::optional<TopicReport> report;  ///< Only what is so: not what a topic that is not there would be like.
+  std::map<std::string, ForeignUse> foreign;  ///< By file.
+  std::optional<TopicReport> report;          ///< Only what is so: not what a topic that is not there would be like.
 };
 
 /// Somebody has, had or wanted the topic.
@@ -56,7 +60,10 @@ Topic find_topic(const GraphSnapshot& graph, const std::string& name) {
   topic.name = name;
   topic.endpoints = find_endpoints(graph, name);
   std::set<std::string> media;
-  if (const ShownEndpoint* first = first_of(topic.endpoints)) topic.transport = first->info.transport;
+  if (const ShownEndpoint* first = first_of(topic.endpoints)) {
+    topic.transport = first->info.transport;
+    topic.qos = first->info.qos;
+  }
   for (const auto* side : {&topic.endpoints.publishers, &topic.endpoints.subscriptions}) {
     for (const ShownEndpoint& endpoint : *side) {
       if (!endpoint.info.type.empty()) topic.types.insert(endpoint.info.type);
@@ -88,14 +95,34 @@ void ask_transport(Topic& topic, const Config& config) try {
   std::fprintf(stderr, "warning: %s\n", error.what());
 }
 
+/// Files of formats that programs without Sluice use, too, lie outside of the domain.
+void find_foreign_uses(Topic& topic, const GraphSnapshot& graph, const std::string& directory) {
+  std::set<std::int64_t> known;
+  for (const ProcessInfo& process : graph.processes) known.insert(process.pid);
+  for (const File& file : topic.files) {
+    if (!file.exists || file.path.starts_with(directory + "/")) continue;
+    if (auto use = find_foreign_use(topic.transport, file.path, known)) topic.foreign[file.path] = std::move(*use);
+  }
+}
+
+/// Nobody of the domain has it, but it is configured, and others may use its file.
+bool take_from_configuration(Topic& topic, const Config& config) {
+  if (!config.mentions(topic.name)) return false;
+  const TopicSpec spec = config.topic(topic.name);
+  if (!spec.options.contains("segment") && !spec.options.contains("channel")) return false;
+  topic.transport = spec.transport;
+  topic.qos = spec.qos;
+  return true;
+}
+
 Reliability reliability_of(const Topic& topic) {
   if (topic.report && topic.report->exists) return topic.report->qos.reliability;
-  return first_of(topic.endpoints)->info.qos.reliability;
+  return topic.qos.reliability;
 }
 
 std::uint32_t depth_of(const Topic& topic) {
   if (topic.report && topic.report->exists) return topic.report->qos.depth;
-  return first_of(topic.endpoints)->info.qos.depth;
+  return topic.qos.depth;
 }
 
 std::string type_text(const Topic& topic) {
@@ -134,6 +161,7 @@ void print(const Topic& topic, bool verbose) {
     std::printf("File: %s, %s\n", file.path.c_str(), file.exists ? bytes_text(file.bytes).c_str() : "not there");
   }
   std::printf("QoS: %s\n", qos_text(topic).c_str());
+  for (const auto& [path, use] : topic.foreign) print(use);
   if (topic.report) print_report(*topic.report);
   const ShownEndpoints& endpoints = topic.endpoints;
   if (verbose) {
@@ -164,6 +192,8 @@ nlohmann::json json_of(const Topic& topic) {
   for (const File& file : topic.files) {
     json["files"].push_back({{"path", file.path}, {"bytes", file.bytes}, {"exists", file.exists}});
   }
+  json["foreign"] = nlohmann::json::object();
+  for (const auto& [path, use] : topic.foreign) json["foreign"][path] = json_of(use);
   if (!topic.report) return json;
   const TopicReport& report = *topic.report;
   if (report.exists) {
@@ -207,9 +237,13 @@ int topic_info(const Common& common, const TopicInfoOptions& options) {
   const std::string name = options.topic.starts_with('/') ? options.topic : "/" + options.topic;
   const GraphSnapshot graph = look_at_graph(config.domain());
   Topic topic = find_topic(graph, name);
-  if (first_of(topic.endpoints) == nullptr) return unknown(name, graph);
-  const bool open = !topic.endpoints.publishers.empty() || !topic.endpoints.subscriptions.empty();
-  if (open) ask_transport(topic, config);
+  const bool nobodys = first_of(topic.endpoints) == nullptr;
+  if (nobodys && !take_from_configuration(topic, config)) return unknown(name, graph);
+  bool open = !topic.endpoints.publishers.empty() || !topic.endpoints.subscriptions.empty();
+  if (open || nobodys) ask_transport(topic, config);
+  find_foreign_uses(topic, graph, config.domain().directory());
+  if (nobodys && topic.foreign.empty()) return unknown(name, graph);
+  open = open || !topic.foreign.empty();
   if (common.json) {
     std::cout << json_of(topic).dump(2) << "\n";
   } else {
