@@ -75,6 +75,13 @@ no_network() {
   unshare "${user[@]}" --net ctest --test-dir build/release --output-on-failure
 }
 
+# The command line and the launcher with sanitizers, and what asks them beside the independent peers.
+sanitized_tools() {
+  cmake --preset asan -B build/asan_tools -DSLUICE_BUILD_TOOLS=ON
+  cmake --build build/asan_tools
+  ctest --test-dir build/asan_tools --output-on-failure -R 'unit_commands|unit_launch|interop_|stress_graph'
+}
+
 # The shipped transports as a part of the library, and libraries where Debian puts them.
 static_plugins() {
   cmake --preset release -B build/static_plugins -DSLUICE_STATIC_PLUGINS=ON -DSLUICE_BUILD_BENCHMARKS=OFF \
@@ -217,7 +224,7 @@ graph() {
   build/release/tests/graph_size idle --seconds 30
 }
 
-readonly all=(house_rules graph million pool crashes wake_ups eshm_cycles eshm_topics queue_interop interop_script
+readonly all=(house_rules sanitized_tools graph million pool crashes wake_ups eshm_cycles eshm_topics queue_interop interop_script
   python_slick fuzz kill_points demo_kills models repeat no_network static_plugins outer_project python_wheel clang
   aarch64)
 chosen=("${@:-${all[@]}}")
