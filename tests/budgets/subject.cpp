@@ -93,6 +93,10 @@ class WatchedSubject final : public Subject {
       const Observed what = i % 2 == 0 ? Observed::messages : Observed::headers;
       observers_.push_back(registry_.get(spec.transport).open_observer(spec, {directory, {}}, what));
     }
+    for (int i = 0; i < 2 * kDepth; ++i) {  // observers map what they look at, when they look at it
+      WatchedSubject::publish();
+      WatchedSubject::take();
+    }
   }
 
   void publish() override { first_.publish(); }

@@ -289,7 +289,6 @@ const std::vector<ControlTarget>& control_targets() {
       {"control.socket.bound"},
       {"control.socket.opened"},
       {"control.socket.listening"},
-      {"record.announced"},
       {"record.entry.counted", 30},
       {"record.entry.opened", 30},
       {"record.entry.filled", 30},

@@ -166,10 +166,7 @@ void ProcessRecord::changed() noexcept {
   if (on_change_) on_change_();
 }
 
-void ProcessRecord::announce() const noexcept {
-  (void)::futimens(announcer_.fd(), nullptr);
-  SLUICE_KILL_POINT("record.announced");
-}
+void ProcessRecord::announce() const noexcept { (void)::futimens(announcer_.fd(), nullptr); }
 
 void ProcessRecord::beat(std::chrono::nanoseconds period, std::chrono::nanoseconds lease) noexcept {
   header().period_ns.store_relaxed(period.count());
