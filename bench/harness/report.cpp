@@ -19,6 +19,12 @@ const char* text(Unit unit) noexcept {
   return "";
 }
 
+std::string size_text(std::size_t size) {
+  if (size < 1024) return std::to_string(size) + " B";
+  if (size < 1024 * 1024) return std::to_string(size / 1024) + " KiB";
+  return std::to_string(size / 1024 / 1024) + " MiB";
+}
+
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);

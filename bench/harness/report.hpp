@@ -42,6 +42,9 @@ struct Result {
 /// Runs `pairs` interleaved pairs, the limit first in every other one.
 [[nodiscard]] Result run_row(const Row& row, int pairs);
 
+/// "64 B", "4 KiB", "1 MiB".
+[[nodiscard]] std::string size_text(std::size_t size);
+
 [[nodiscard]] double median(std::vector<double> values);
 [[nodiscard]] double median_of(const std::vector<Outcome>& outcomes, double Outcome::*member);
 

@@ -188,12 +188,6 @@ Outcome idle_limit(std::chrono::nanoseconds duration) {
 /// The goal is for small messages: the limits copy none.
 std::optional<double> goal_of(std::size_t size) { return size == 64 ? std::optional(kGoal) : std::nullopt; }
 
-std::string size_text(std::size_t size) {
-  return size < 1024          ? std::to_string(size) + " B"
-         : size < (1U << 20U) ? std::to_string(size >> 10U) + " KiB"
-                              : std::to_string(size >> 20U) + " MiB";
-}
-
 }  // namespace
 
 void add_channel_rows(Rows& rows, Effort effort) {

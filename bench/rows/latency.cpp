@@ -11,12 +11,6 @@ namespace {
 
 constexpr double kLatencyGoal = 1.15;
 
-std::string size_text(std::size_t size) {
-  if (size < 1024) return std::to_string(size) + " B";
-  if (size < 1024 * 1024) return std::to_string(size / 1024) + " KiB";
-  return std::to_string(size / 1024 / 1024) + " MiB";
-}
-
 /// Round trips that take about as long for every size.
 std::uint64_t round_trips_for(std::size_t size) {
   return size <= 1024 ? 100'000 : size <= 64 * 1024 ? 5'000 : 800'000'000 / size;

@@ -7,7 +7,7 @@ namespace sluice::bench {
 
 namespace {
 
-constexpr std::size_t kSize = std::size_t{4} << 20U;
+constexpr std::size_t kBlockSize = std::size_t{4} << 20U;
 
 Outcome per_run(std::uint64_t runs, auto work) {
   Outcome outcome;
@@ -16,14 +16,14 @@ Outcome per_run(std::uint64_t runs, auto work) {
 }
 
 Outcome copying(std::uint64_t runs) {
-  const SharedMemory from(kSize);
-  const SharedMemory to(kSize);
-  return per_run(runs, [&] { limits::copy_once({to.data(), kSize}, {from.data(), kSize}); });
+  const SharedMemory from(kBlockSize);
+  const SharedMemory to(kBlockSize);
+  return per_run(runs, [&] { limits::copy_once({to.data(), kBlockSize}, {from.data(), kBlockSize}); });
 }
 
 Outcome touching(std::uint64_t runs) {
-  const SharedMemory memory(kSize);
-  return per_run(runs, [&] { (void)limits::touch_pages({memory.data(), kSize}); });
+  const SharedMemory memory(kBlockSize);
+  return per_run(runs, [&] { (void)limits::touch_pages({memory.data(), kBlockSize}); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <sluice/shm/memory_space.hpp>
 #include <sluice/transport_options.hpp>
 
+#include "eshm/eshm_observer.hpp"
 #include "eshm/eshm_reader.hpp"
 #include "eshm/eshm_writer.hpp"
 
@@ -38,6 +39,11 @@ class EshmTransport final : public Transport {
 
   [[nodiscard]] std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext& context) override {
     return std::make_unique<EshmReader>(eshm_options(spec, context), context);
+  }
+
+  [[nodiscard]] std::unique_ptr<Reader> open_observer(const TopicSpec& spec, const TransportContext& /*context*/,
+                                                      Observed what) override {
+    return std::make_unique<EshmObserver>(parse_eshm_options(spec), what);
   }
 
   [[nodiscard]] Footprint footprint(const TopicSpec& spec) const override {

@@ -7,6 +7,7 @@
 
 #include "slick/footprint.hpp"
 #include "slick/raw_group_reader.hpp"
+#include "slick/raw_observer.hpp"
 #include "slick/raw_reader.hpp"
 #include "slick/raw_writer.hpp"
 #include "slick/topic_group_reader.hpp"
@@ -89,7 +90,7 @@ class SlickTransport final : public Transport {
 
   [[nodiscard]] std::unique_ptr<Reader> open_observer(const TopicSpec& spec, const TransportContext& context,
                                                       Observed what) override {
-    if (is_raw(spec)) return Transport::open_observer(spec, context, what);
+    if (is_raw(spec)) return std::make_unique<RawObserver>(parse_raw_options(spec), context, what);
     return std::make_unique<TopicObserver>(spec, parse_topic_options(spec), context, what);
   }
 

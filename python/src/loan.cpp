@@ -21,11 +21,11 @@ struct LoanObject {
 
 PyTypeObject* loan_type = nullptr;
 
-LoanObject& object_of(PyObject* self) noexcept { return *reinterpret_cast<LoanObject*>(self); }
+LoanObject& loan_object_of(PyObject* self) noexcept { return *reinterpret_cast<LoanObject*>(self); }
 
 void loan_dealloc(PyObject* self) noexcept {
   PyTypeObject* type = Py_TYPE(self);
-  LoanObject& object = object_of(self);
+  LoanObject& object = loan_object_of(self);
   if (object.loan && object.fork_generation != shm::fork_generation()) {
     new BytesLoan(std::move(*object.loan));  // a forked child's: the publisher is the parent's, and is left alone
   }
@@ -78,7 +78,7 @@ PyType_Spec loan_spec = {"sluice.Loan", sizeof(LoanObject), 0, Py_TPFLAGS_DEFAUL
 py::object make_loan(BytesLoan&& loan, std::size_t size, const SharedLayout& layout) {
   auto* self = loan_type->tp_alloc(loan_type, 0);
   if (self == nullptr) throw py::error_already_set();
-  LoanObject& object = object_of(self);
+  LoanObject& object = loan_object_of(self);
   describe_memory(self, loan.bytes().data(), size, layout, true);
   object.fork_generation = shm::fork_generation();
   new (&object.loan) std::optional<BytesLoan>(std::move(loan));

@@ -25,7 +25,7 @@ struct MessageObject {
 PyTypeObject* message_type = nullptr;
 PyTypeObject* info_type = nullptr;
 
-MessageObject& object_of(PyObject* self) noexcept { return *reinterpret_cast<MessageObject*>(self); }
+MessageObject& message_object_of(PyObject* self) noexcept { return *reinterpret_cast<MessageObject*>(self); }
 
 void give_back(MessageObject& object) noexcept {
   object.memory.data = nullptr;
@@ -41,7 +41,7 @@ void give_back(MessageObject& object) noexcept {
 
 void message_dealloc(PyObject* self) noexcept {
   PyTypeObject* type = Py_TYPE(self);
-  MessageObject& object = object_of(self);
+  MessageObject& object = message_object_of(self);
   give_back(object);
   object.message.~optional();
   Py_CLEAR(object.memory.layout_owner);
@@ -50,7 +50,7 @@ void message_dealloc(PyObject* self) noexcept {
 }
 
 PyObject* message_release(PyObject* self, PyObject*) noexcept {
-  MessageObject& object = object_of(self);
+  MessageObject& object = message_object_of(self);
   if (object.memory.exports > 0) {
     PyErr_Format(PyExc_BufferError,
                  "the message cannot be given back: %zd arrays or memoryviews still look into it; delete them first, "
@@ -66,13 +66,13 @@ PyObject* message_enter(PyObject* self, PyObject*) noexcept { return Py_NewRef(s
 
 /// Gives the message back if nobody looks into it; otherwise the last of them does.
 PyObject* message_exit(PyObject* self, PyObject*) noexcept {
-  if (object_of(self).memory.exports == 0) give_back(object_of(self));
+  if (message_object_of(self).memory.exports == 0) give_back(message_object_of(self));
   Py_RETURN_NONE;
 }
 
 PyObject* message_info(PyObject* self, void*) noexcept {
   if (!check_memory(self)) return nullptr;
-  const MessageInfo& info = object_of(self).message->info();
+  const MessageInfo& info = message_object_of(self).message->info();
   PyObject* result = PyStructSequence_New(info_type);
   if (result == nullptr) return nullptr;
   PyStructSequence_SET_ITEM(result, 0, PyLong_FromUnsignedLongLong(info.sequence));
@@ -84,14 +84,14 @@ PyObject* message_info(PyObject* self, void*) noexcept {
 }
 
 PyObject* message_valid(PyObject* self, void*) noexcept {
-  const MessageObject& object = object_of(self);
+  const MessageObject& object = message_object_of(self);
   return PyBool_FromLong(object.message && object.fork_generation == shm::fork_generation() && object.message->valid());
 }
 
 PyObject* message_repr(PyObject* self) noexcept {
   const MemoryObject& memory = memory_of(self);
   if (memory.data == nullptr) return PyUnicode_FromString("<sluice.Message, given back>");
-  const MessageInfo& info = object_of(self).message->info();
+  const MessageInfo& info = message_object_of(self).message->info();
   return PyUnicode_FromFormat("<sluice.Message %s of %zd bytes, sequence %llu>", memory.layout->name.c_str(),
                               memory.size, static_cast<unsigned long long>(info.sequence));
 }
@@ -151,7 +151,7 @@ PyStructSequence_Desc info_description = {"sluice.MessageInfo", "What is known a
 py::object make_message(BytesMessage&& message, const SharedLayout& layout) {
   auto* self = message_type->tp_alloc(message_type, 0);
   if (self == nullptr) throw py::error_already_set();
-  MessageObject& object = object_of(self);
+  MessageObject& object = message_object_of(self);
   const auto bytes = message.bytes();
   describe_memory(self, const_cast<std::byte*>(bytes.data()), bytes.size(), layout, false);
   object.fork_generation = shm::fork_generation();

@@ -113,7 +113,7 @@ void check_order(Topic& topic) {
 }
 
 /// Every message of a batch has its own number, and all of them one time.
-void check_information(Topic& topic) {
+void check_batch_information(Topic& topic) {
   auto writer = topic.writer();
   auto reader = topic.reader();
   const std::vector<std::byte> message(topic.size());
@@ -199,7 +199,7 @@ void check_longer_than_topic(Topic& topic) {
   receiver.expect_books(count);
 }
 
-void check_overflow(Topic& topic) {
+void check_batch_overflow(Topic& topic) {
   auto writer = topic.writer();
   auto reader = topic.reader();
   BatchSender sender(*writer, topic.size());
@@ -219,7 +219,7 @@ void check_overflow(Topic& topic) {
 
 /// Batches and single messages of several publishers, in threads, at a reader that takes batches and at one that does
 /// not. Receivers require the order of each publisher.
-void check_under_load(Topic& topic) {
+void check_batches_under_load(Topic& topic) {
   constexpr std::uint64_t kMessages = 5'000;
   std::vector<std::unique_ptr<Reader>> readers;
   std::vector<std::unique_ptr<Writer>> writers;
@@ -286,7 +286,7 @@ void check_under_load(Topic& topic) {
 void add_batches(Suite& suite) {
   suite.add("batches", "the messages of a batch are taken in its order, in batches or one by one", {}, check_order);
   suite.add("batch_information", "the messages of a batch have one time and numbers of their own",
-            {Need::own_format, Need::queue}, check_information);
+            {Need::own_format, Need::queue}, check_batch_information);
   suite.add("batch_refused", "a batch ends before a message above max_size and tells how many were sent", {},
             check_refused);
   suite.add("batch_partial", "a batch that finds no room in time tells how many were sent", {Need::reliable_topic},
@@ -294,10 +294,10 @@ void add_batches(Suite& suite) {
   suite.add("batch_waits", "a batch longer than the topic is sent as its reader takes", {Need::reliable_topic},
             check_longer_than_topic);
   suite.add("batch_overflow", "what is lost of a batch is counted, and told with the message behind it",
-            {Need::queue, Need::best_effort_topic}, check_overflow);
+            {Need::queue, Need::best_effort_topic}, check_batch_overflow);
   suite.add("batches_under_load",
             "batches and single messages of several publishers: intact, each one's in order, all accounted for", {},
-            check_under_load);
+            check_batches_under_load);
 }
 
 }  // namespace sluice::conformance

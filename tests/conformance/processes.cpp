@@ -7,11 +7,11 @@ namespace sluice::conformance {
 
 namespace {
 
-constexpr std::uint64_t kPeerTag = 50;
+constexpr std::uint64_t kOtherTag = 50;
 
 void check_from_process(Topic& topic) {
   for (const bool reader_first : {true, false}) {
-    Peer peer(topic, kPeerTag);
+    Peer peer(topic, kOtherTag);
     if (!reader_first) peer.ask("writer");
     auto reader = topic.reader();
     if (reader_first) peer.ask("writer");
@@ -28,7 +28,7 @@ void check_from_process(Topic& topic) {
 }
 
 void check_to_process(Topic& topic) {
-  Peer peer(topic, kPeerTag);
+  Peer peer(topic, kOtherTag);
   peer.ask("reader");
   auto writer = topic.writer();
   Sender sender(*writer, topic.size());
@@ -41,13 +41,13 @@ void check_to_process(Topic& topic) {
 }
 
 void check_full_speed(Topic& topic) {
-  Peer peer(topic, kPeerTag);
+  Peer peer(topic, kOtherTag);
   peer.ask("writer");
   auto reader = topic.reader();
   Receiver receiver(*reader);
   constexpr std::uint64_t kMessages = 50'000;
   peer.tell("publish " + std::to_string(kMessages));
-  while (receiver.last(kPeerTag).value_or(0) != kMessages - 1) {
+  while (receiver.last(kOtherTag).value_or(0) != kMessages - 1) {
     if (receiver.receive_all() != 0) continue;
     if (const auto wait = reader->arm()) sleep(*wait);
   }
@@ -56,9 +56,9 @@ void check_full_speed(Topic& topic) {
   if (topic.spec.qos.reliability == Reliability::reliable) expect_equal(receiver.lost(), 0U, "messages lost");
 }
 
-void check_counts(Topic& topic) {
+void check_process_counts(Topic& topic) {
   auto reader = topic.reader();
-  Peer publisher(topic, kPeerTag);
+  Peer publisher(topic, kOtherTag);
   publisher.ask("writer");
   expect_equal(reader->writer_count(), 1U, "writers, one in another process");
   publisher.ask("close");
@@ -69,7 +69,7 @@ void check_counts(Topic& topic) {
   reader.reset();
 
   auto writer = topic.writer();
-  Peer subscriber(topic, kPeerTag);
+  Peer subscriber(topic, kOtherTag);
   subscriber.ask("reader");
   expect_equal(writer->reader_count(), 1U, "readers, one in another process");
   subscriber.kill();
@@ -78,7 +78,7 @@ void check_counts(Topic& topic) {
 
 void check_last_out(Topic& topic) {
   for (const bool peer_first : {true, false}) {
-    Peer peer(topic, kPeerTag);
+    Peer peer(topic, kOtherTag);
     peer.ask("writer");
     auto reader = topic.reader();
     if (peer_first) peer.ask("close");
@@ -98,7 +98,7 @@ void add_processes(Suite& suite) {
   suite.add("full_speed", "processes publish and take at full speed: intact, in order, every message accounted for",
             needs, check_full_speed);
   suite.add("count_processes", "writers and readers of other processes are counted, killed ones no longer",
-            {Need::between_processes, Need::own_format}, check_counts);
+            {Need::between_processes, Need::own_format}, check_process_counts);
   suite.add("last_out", "the last process out leaves nothing in the domain's directory", needs, check_last_out);
 }
 

@@ -128,6 +128,17 @@ class Commands(ParameterTest):
         self.assertEqual(self.get("gain"), "Double value is: 0.25\n")
         self.assertEqual(self.get("names"), 'String values are: ["x","y \\"z","3"]\n')
 
+    def test_a_parameter_that_the_node_does_not_have_is_named(self):
+        """Once, with its place; a pattern is for other nodes, too."""
+        path = self.file("nodes.yaml", "nodes:\n  /**: {parameters: {rate: 1}}\n  subject: {parameters: {gan: 1.0}}\n")
+        node = self.node("--config", path, "--param", "cont:=4", "--param", "count:=4")
+        node.send_signal(signal.SIGINT)
+        lines = [line.split("] ")[-1] for line in node.communicate()[1].splitlines()]
+        self.assertEqual(lines, ["parameter 'cont' (--param cont) is ignored: this node has none of that name; did you "
+                                 "mean 'count'?",
+                                 f"parameter 'gan' ({path}:3:31) is ignored: this node has none of that name; did you "
+                                 "mean 'gain'?"])
+
     def test_a_configured_value_that_cannot_be_is_named_with_its_place(self):
         for value, why in (("11", "must be from 0 to 10, but is to become '11'; its default is '3'"),
                            ("many", "has the value 'many', which is not of its type integer; its default is '3'")):

@@ -4,6 +4,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import pty
 import re
 import select
@@ -14,7 +15,7 @@ import termios
 import time
 import unittest
 
-from support import PATIENCE, SLUICE, DomainTest
+from support import PATIENCE, SLUICE, DomainTest, wait_until
 
 ENTER = b"\x1b[?1049h\x1b[?25l"
 LEAVE = b"\x1b[0m\x1b[?25h\x1b[?1049l"
@@ -221,6 +222,25 @@ class Top(DomainTest):
         self.assertEqual((process["name"], process["liveliness"]), ("sluice", "alive"))
         self.assertGreater(process["memory"], 1_000_000)
         self.assertIsNotNone(process["cpu_percent"])
+
+    def test_programs_without_sluice(self):
+        """By what they write into the file of a configured topic that nobody of the domain has open."""
+        name = f"sluice-top-test-{os.getpid()}"
+        config = self.file("x.yaml", f"topics: {{/raw: {{segment: {name}, element: 8, depth: 64}}}}")
+        self.addCleanup(pathlib.Path("/dev/shm", name).unlink, missing_ok=True)
+        writer = self.start(SLUICE, "slick", "write", name, "--create", "64", "--element", "8", "12345678", "--rate",
+                            "100", "--count", "1000000")
+        wait_until(lambda: pathlib.Path("/dev/shm", name).exists(), "the segment")
+        frame = json.loads(self.sluice("top", "-n", "1", "--period", "1s", "--json", "--config", config).stdout)
+        topic, = frame["topics"]
+        self.assertEqual((topic["topic"], topic["publishers"]), ("/raw", 0))
+        self.assertAlmostEqual(topic["rate"], 100, delta=50)
+        self.assertAlmostEqual(topic["bytes_per_second"], 8 * topic["rate"], delta=1)
+        process, = frame["processes"]
+        self.assertEqual((process["pid"], process["name"], process["nodes"], process["foreign"]),
+                         (writer.pid, "sluice", ["/raw"], True))
+        table = self.sluice("top", "--batch", "-n", "1", "--period", "100ms", "--config", config).stdout
+        self.assertRegex(table, rf"(?m)^ *{writer.pid} +sluice +\S+ +\S+ +foreign +/raw$")
 
     def test_errors(self):
         for options, sentence in ((("--sort", "rat"), "--sort: there is no column 'rat'; did you mean 'rate'?"),

@@ -68,6 +68,39 @@ class TopicWatch(DomainTest):
         self.assertEqual(result.returncode, 2)
         self.assertIn("topic '/local': transport 'inproc' cannot be observed without taking part", result.stderr)
 
+    def test_segments_and_channels(self):
+        """What a foreign program wrote is shown as what a node published, by configuration or by an endpoint."""
+        name = f"sluice-watch-test-{os.getpid()}"
+        config = self.file("x.yaml", f"topics:\n  /raw: {{segment: {name}, element: 8, depth: 64}}\n"
+                           f"  /channel: {{transport: eshm, channel: {name}, direction: master_to_slave}}\n")
+        for file in (name, "eshm_" + name):
+            self.addCleanup(pathlib.Path("/dev/shm", file).unlink, missing_ok=True)
+        result = self.sluice("topic", "echo", "/raw", "--timeout", "0.1", "--config", config)
+        self.assertEqual((result.returncode, result.stderr.splitlines()[0]),
+                         (1, "topic '/raw' does not exist yet; waiting for a publisher, or for a program without "
+                          "Sluice"))
+        self.start(SLUICE, "slick", "write", name, "--create", "64", "--element", "8", "12345678", "--rate", "50",
+                   "--count", "1000000")
+        master = self.start(SLUICE, "eshm", "master", name, "--rate", "50")
+        self.assertIn("[MASTER]", master.stdout.readline())
+        result = self.sluice("topic", "echo", "/raw", "-n", "2", "--config", config)
+        self.assertEqual((result.returncode, result.stdout), (0, "12345678\n---\n" * 2))
+        self.assertEqual(result.stderr, "topic '/raw' has no publisher in this domain; waiting for what programs "
+                         "without Sluice write\n")
+        for topic in ("/raw", "/channel"):
+            rate = json.loads(self.sluice("topic", "hz", topic, "--json", "--duration", "2.5", "--config",
+                                          config).stdout.splitlines()[-1])
+            self.assertAlmostEqual(rate["rate"], 50, delta=25)
+        self.assertEqual(self.sluice("topic", "echo", "/channel", "--once", "--config", config).returncode, 0)
+        self.open_topic("publish", "/raw", "--config", config)
+        result = self.sluice("topic", "echo", "/raw", "--once")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "12345678\n---\n", ""))
+        self.open_topic("subscribe", "/channel", "--config", config)
+        result = self.sluice("topic", "echo", "/channel", "--once")
+        self.assertEqual((result.returncode, result.stderr),
+                         (2, f"sluice: topic '/channel' is one of the two directions of channel '/dev/shm/eshm_{name}'"
+                          ", and only its configuration says which; give --config FILE, or export SLUICE_CONFIG\n"))
+
     def test_rate_and_bandwidth_of_a_reliable_topic_that_nobody_subscribes_to(self):
         """A publisher that waited for an observer would be refused here: it may not block."""
         config = self.file("x.yaml", RELIABLE)

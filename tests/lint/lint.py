@@ -30,7 +30,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true",
                         help="clang-tidy looks at the libraries, the plugins and the tools only")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the source tree")
-    parser.add_argument("--build", type=pathlib.Path, help="a configured build tree (default: ROOT/build/release)")
+    parser.add_argument("--build", type=pathlib.Path, help="a configured build tree (default: ROOT/build/lint)")
     chosen = parser.parse_args()
     for name in chosen.rules:
         if name not in names:
@@ -40,7 +40,7 @@ def arguments():
 
 def main():
     chosen = arguments()
-    tree = Tree(chosen.root, chosen.build or chosen.root / "build/release", quick=chosen.quick)
+    tree = Tree(chosen.root, chosen.build or chosen.root / "build/lint", quick=chosen.quick)
     broken = 0
     for rule in RULES:
         if chosen.rules and rule.name not in chosen.rules:

@@ -52,8 +52,8 @@ def pyflakes(tree):
 
 @rule("clang-tidy", "do what it says; .clang-tidy says why each check is there", compiles=True)
 def clang_tidy(tree):
-    """Every translation unit below TIDY_FOLDERS, as build/release compiles it. A unit that was clean is not looked at
-    again until it, a header of ours that it includes, its command or .clang-tidy changes."""
+    """Every translation unit below TIDY_FOLDERS, as the preset "lint" compiles it. A unit that was clean is not looked
+    at again until it, a header of ours that it includes, its command or .clang-tidy changes."""
     database = json.loads((tree.build / "compile_commands.json").read_text())
     commands = {os.path.relpath(entry["file"], tree.root): entry["command"] for entry in database}
     folders = QUICK_FOLDERS if tree.quick else TIDY_FOLDERS

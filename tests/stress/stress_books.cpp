@@ -4,12 +4,6 @@
 
 namespace sluice::stress {
 
-namespace {
-
-std::uint64_t value(const Word& word) { return word.load_acquire(); }
-
-}  // namespace
-
 void check_reader(Verdict& verdict, const Place& place, std::uint32_t k, std::uint32_t writers, bool finished) {
   const ReaderLog& log = place.shared.readers[k];
   const std::string who = "reader " + std::to_string(k) + ": ";

@@ -5,8 +5,6 @@ namespace sluice::stress {
 
 namespace {
 
-std::uint64_t value(const Word& word) { return word.load_acquire(); }
-
 /// Kills, stops and replaces writers and readers at random while one writer and one reader are never touched. Those two
 /// must get on after every single action. The other writers also kill or stop themselves in the middle of a copy.
 class Campaign {

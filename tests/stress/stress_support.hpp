@@ -36,6 +36,7 @@ struct Options {
 };
 
 using Word = shm::SharedAtomic<std::uint64_t>;
+inline std::uint64_t value(const Word& word) { return word.load_acquire(); }
 inline constexpr std::size_t kMostProcesses = 512;  ///< Incarnations, replaced ones included.
 
 /// A publisher's own log. Each word is stored before and after the call it tells of, so that the log of a killed

@@ -8,13 +8,13 @@ namespace sluice::commands {
 namespace {
 
 /// What completes an argument, as _sluice_candidates and the shells' own functions name it.
-struct Kind {
+struct CompletionKind {
   const char* argument;  ///< A positional's name, or an option's longest.
   const char* under;     ///< Only of the commands that begin so.
   const char* kind;
 };
 
-constexpr Kind kKinds[] = {
+constexpr CompletionKind kKinds[] = {
     {"TOPIC", "", "topic"},     {"NODE", "", "node"},     {"TYPE", "", "type"},
     {"FILE", "", "file"},       {"LEVEL", "", "level"},   {"NAME", "param", "parameter"},
     {"NAME", "slick", "slick"}, {"NAME", "eshm", "eshm"}, {"--config", "", "configuration"},
@@ -49,7 +49,7 @@ std::string quoted(const std::string& text) {
 }
 
 std::string kind_of(const std::string& argument, const std::string& command) {
-  for (const Kind& kind : kKinds) {
+  for (const CompletionKind& kind : kKinds) {
     if (argument == kind.argument && command.starts_with(kind.under)) return kind.kind;
   }
   return "value";

@@ -19,9 +19,6 @@ namespace sluice::commands {
 
 namespace {
 
-/// stdin, stdout and stderr.
-constexpr std::uint64_t kStandardStreams = 3;
-
 const char* text_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::ok: return "ok";

@@ -35,13 +35,13 @@ std::vector<std::string> configuration_files(const std::vector<std::string>& dir
   return files;
 }
 
-struct Setting {
+struct RemoveIpcSetting {
   std::string value = "yes";  ///< systemd's own default.
   std::string file;           ///< Empty: nobody set it.
 };
 
-Setting remove_ipc_setting(const HostFiles& host) {
-  Setting setting;
+RemoveIpcSetting remove_ipc_setting(const HostFiles& host) {
+  RemoveIpcSetting setting;
   for (const std::string& path : configuration_files(host.systemd_configuration)) {
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {
@@ -114,7 +114,7 @@ Check check_remove_ipc(const HostFiles& host, const User& user) {
   if (std::filesystem::exists(host.lingering_users + "/" + user.name, error)) {
     return {"RemoveIPC", Verdict::ok, "systemd leaves the files of " + user.name + " alone: the user lingers", ""};
   }
-  const Setting setting = remove_ipc_setting(host);
+  const RemoveIpcSetting setting = remove_ipc_setting(host);
   const std::string where = setting.file.empty() ? "systemd's default" : setting.file;
   if (is_no(setting.value)) return {"RemoveIPC", Verdict::ok, setting.value + " (" + where + ")", ""};
   return {"RemoveIPC", Verdict::warning,

@@ -24,7 +24,7 @@ namespace sluice::commands {
 namespace {
 
 /// What is to be done with a channel, and why.
-struct Verdict {
+struct Judgement {
   bool dead = false;
   std::string reason;
 };
@@ -62,7 +62,7 @@ std::string last_seen(const eshm::ChannelInfo& info) {
 }
 
 /// remove_dead_channel judges once more, under a lock; here it is put into words.
-Verdict judge(const eshm::ChannelInfo& info) {
+Judgement judge(const eshm::ChannelInfo& info) {
   const shm::UniqueFd fd(::open(info.path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
@@ -105,7 +105,7 @@ int eshm_clean(const Common& common, const EshmCleanOptions& options) {
   auto removed = nlohmann::json::array();
   auto kept = nlohmann::json::array();
   for (const auto& info : channels) {
-    Verdict verdict = judge(info);
+    Judgement verdict = judge(info);
     if (verdict.dead && !options.dry_run && !eshm::remove_dead_channel(info.path)) {
       verdict = {false,
                  "it could not be removed: somebody came, or you may not remove files of " + shm::user_text(info.uid)};

@@ -8,7 +8,7 @@ namespace sluice::commands {
 
 namespace {
 
-constexpr double kSecond = 1e9;
+constexpr double kNsPerSecond = 1e9;
 
 }  // namespace
 
@@ -29,7 +29,7 @@ MessageWindow::Rate MessageWindow::rate() const {
   for (std::size_t i = 1; i < seen_.size(); ++i) {
     missed += seen_[i].lost_before;
     if (seen_[i].lost_before != 0) continue;
-    const double distance = static_cast<double>(seen_[i].ns - seen_[i - 1].ns) / kSecond;
+    const double distance = static_cast<double>(seen_[i].ns - seen_[i - 1].ns) / kNsPerSecond;
     sum += distance;
     squares += distance * distance;
     rate.shortest = std::min(rate.shortest, distance);
@@ -39,7 +39,7 @@ MessageWindow::Rate MessageWindow::rate() const {
   if (rate.window == 0) return {};
   const double mean = sum / static_cast<double>(rate.window);
   rate.deviation = std::sqrt(std::max(0.0, squares / static_cast<double>(rate.window) - mean * mean));
-  const double span = static_cast<double>(seen_.back().ns - seen_.front().ns) / kSecond;
+  const double span = static_cast<double>(seen_.back().ns - seen_.front().ns) / kNsPerSecond;
   rate.per_second = span > 0 ? static_cast<double>(seen_.size() - 1 + missed) / span : 0;
   return rate;
 }
@@ -56,7 +56,7 @@ MessageWindow::Sizes MessageWindow::sizes(std::int64_t now_ns) const {
   }
   sizes.messages = seen_.size();
   sizes.mean = sum / static_cast<double>(seen_.size());
-  const double span = static_cast<double>(now_ns - seen_.front().ns) / kSecond;
+  const double span = static_cast<double>(now_ns - seen_.front().ns) / kNsPerSecond;
   sizes.per_second = span > 0 ? sum / span : 0;
   return sizes;
 }
@@ -67,7 +67,7 @@ MessageWindow::Delays MessageWindow::delays() const {
   double squares = 0;
   for (const Seen& seen : seen_) {
     if (!seen.delay_ns) continue;
-    const double delay = static_cast<double>(*seen.delay_ns) / kSecond;
+    const double delay = static_cast<double>(*seen.delay_ns) / kNsPerSecond;
     sum += delay;
     squares += delay * delay;
     all.push_back(delay);

@@ -6,28 +6,51 @@
 
 #include <sluice/graph.hpp>
 #include <sluice/shm/sleep.hpp>
+#include <sluice/slick/inspect.hpp>
 
 #include "commands/graph_look.hpp"
 #include "commands/interrupt.hpp"
 
 namespace sluice::commands {
 
+namespace {
+
+/// Completes what only the endpoints' configuration says of a topic whose file is `medium`.
+void complete_foreign(TopicSpec& spec, const std::string& medium) {
+  if (spec.transport == "slick" && !spec.options.contains("segment")) {
+    const std::string name = medium.substr(medium.rfind('/') + 1);
+    spec.options["segment"].value = name;
+    spec.options["element"].value = std::to_string(slick::inspect_segment(name).element_size);
+  } else if (spec.transport == "eshm" && !spec.options.contains("channel")) {
+    throw Error("topic '" + spec.name + "' is one of the two directions of channel '" + medium +
+                "', and only its configuration says which; give --config FILE, or export SLUICE_CONFIG");
+  }
+}
+
+/// Where nobody of the domain publishes.
+std::string why_nothing_may_come(const NamedTopic& topic, bool exists) {
+  if (!topic.foreign) return "has no publisher; waiting for one";
+  if (!exists) return "does not exist yet; waiting for a publisher, or for a program without Sluice";
+  return "has no publisher in this domain; waiting for what programs without Sluice write";
+}
+
+}  // namespace
+
 NamedTopic find_topic(const Config& config, TransportRegistry& transports, const std::string& name) {
   NamedTopic topic;
   topic.spec = config.topic(name.starts_with('/') ? name : "/" + name);
   const std::string directory = config.domain().directory() + "/";
-  std::string medium;
   for (const ProcessInfo& process : look_at_graph(config.domain()).processes) {
     for (const EndpointInfo& endpoint : process.endpoints) {
       if (endpoint.topic != topic.spec.name) continue;
       topic.spec.transport = endpoint.transport;
       topic.published = topic.published || endpoint.kind == EndpointKind::publisher;
-      medium = endpoint.medium;
+      topic.medium = endpoint.medium;
     }
   }
   const Transport& transport = transports.get(topic.spec.transport);
   topic.foreign = transport.traits(topic.spec).foreign_peers;
-  if (topic.foreign || medium.empty() || medium.starts_with(directory)) return topic;
+  if (topic.foreign || topic.medium.empty() || topic.medium.starts_with(directory)) return topic;
   // The endpoints may know a configuration that is not known here.
   for (const PluginInfo& plugin : transports.plugins()) {
     if (plugin.name == topic.spec.transport) topic.foreign = plugin.traits.foreign_peers;
@@ -40,8 +63,14 @@ ObservedTopic::ObservedTopic(const Common& common, const std::string& name, Obse
   transports_ = std::make_unique<TransportRegistry>(config.domain().plugin_path);
   const NamedTopic topic = find_topic(config, *transports_, name);
   spec_ = topic.spec;
-  reader_ = transports_->get(spec_.transport).open_observer(spec_, {config.domain().directory(), {}}, what);
-  if (!topic.published) std::fprintf(stderr, "topic '%s' has no publisher; waiting for one\n", spec_.name.c_str());
+  if (topic.foreign) complete_foreign(spec_, topic.medium);
+  Transport& transport = transports_->get(spec_.transport);
+  const TransportContext context{config.domain().directory(), {}};
+  reader_ = transport.open_observer(spec_, context, what);
+  unit_ = topic.foreign && spec_.transport == "slick" ? "elements" : "messages";
+  if (topic.published) return;
+  const std::string why = why_nothing_may_come(topic, topic.foreign && transport.inspect(spec_, context).exists);
+  std::fprintf(stderr, "topic '%s' %s\n", spec_.name.c_str(), why.c_str());
 }
 
 std::optional<TakenMessage> ObservedTopic::next(shm::Deadline deadline) {

@@ -18,6 +18,7 @@ struct NamedTopic {
   TopicSpec spec;          ///< With the transport that its endpoints use, else the one that is configured.
   bool published = false;  ///< It has a publisher.
   bool foreign = false;    ///< Programs without Sluice share what carries it.
+  std::string medium;      ///< The file that its endpoints name; empty: there is none, or they do not say.
 };
 
 [[nodiscard]] NamedTopic find_topic(const Config& config, TransportRegistry& transports, const std::string& name);
@@ -39,8 +40,12 @@ class ObservedTopic {
   [[nodiscard]] const std::string& name() const noexcept { return spec_.name; }
   [[nodiscard]] ReaderStats stats() const noexcept { return reader_->stats(); }
 
+  /// What the books count: "messages", or "elements" of a SlickQueue segment.
+  [[nodiscard]] const char* unit() const noexcept { return unit_; }
+
  private:
   TopicSpec spec_;
+  const char* unit_ = "messages";
   std::unique_ptr<TransportRegistry> transports_;
   std::unique_ptr<Reader> reader_;
   /// Signals end a sleep, but not one that begins right after them.

@@ -18,7 +18,7 @@ namespace {
 
 using Kind = PayloadLayout::Kind;
 using Field = PayloadLayout::Field;
-using Bytes = std::span<const std::byte>;
+using PayloadBytes = std::span<const std::byte>;
 
 constexpr std::size_t kLargest = std::size_t{1} << 30U;  ///< As large as a message may be.
 
@@ -142,7 +142,7 @@ std::size_t arrange(std::vector<Field>& fields, PayloadLayout::Alignment alignme
 }
 
 template <typename T>
-T read(Bytes bytes) {
+T read(PayloadBytes bytes) {
   T value{};
   std::memcpy(&value, bytes.data(), sizeof value);
   return value;
@@ -164,7 +164,7 @@ std::string text_of_float(T value) {
   return value < std::numeric_limits<T>::lowest() ? "-.inf" : text_of_number(value);
 }
 
-std::string element_text(Kind kind, Bytes bytes) {
+std::string element_text(Kind kind, PayloadBytes bytes) {
   switch (kind) {
     case Kind::u8: return text_of_number(read<std::uint8_t>(bytes));
     case Kind::u16: return text_of_number(read<std::uint16_t>(bytes));
@@ -183,7 +183,7 @@ std::string element_text(Kind kind, Bytes bytes) {
 }
 
 /// Numbers as echo prints them, so that 0.1 of an f32 is 0.1; JSON has no word for what is no number.
-nlohmann::ordered_json element_json(Kind kind, Bytes bytes) {
+nlohmann::ordered_json element_json(Kind kind, PayloadBytes bytes) {
   const std::string text = element_text(kind, bytes);
   if (text.ends_with(".nan") || text.ends_with(".inf")) return nullptr;
   auto value = nlohmann::ordered_json::parse(text);
@@ -192,7 +192,7 @@ nlohmann::ordered_json element_json(Kind kind, Bytes bytes) {
 }
 
 /// Up to the first NUL.
-std::string letters_of(Bytes bytes) {
+std::string letters_of(PayloadBytes bytes) {
   std::string text;
   for (const std::byte byte : bytes) {
     if (byte == std::byte{0}) break;
@@ -201,12 +201,12 @@ std::string letters_of(Bytes bytes) {
   return text;
 }
 
-std::string quoted(const std::string& text) {
+std::string json_quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::string field_text(const Field& field, Bytes bytes) {
-  if (field.kind == Kind::text) return quoted(letters_of(bytes));
+std::string field_text(const Field& field, PayloadBytes bytes) {
+  if (field.kind == Kind::text) return json_quoted(letters_of(bytes));
   if (!field.array) return element_text(field.kind, bytes);
   std::string text;
   const std::size_t size = size_of(field.kind);
@@ -216,18 +216,18 @@ std::string field_text(const Field& field, Bytes bytes) {
   return "[" + text + "]";
 }
 
-nlohmann::ordered_json field_json(const Field& field, Bytes bytes) {
-  if (field.kind == Kind::text) return nlohmann::ordered_json::parse(quoted(letters_of(bytes)));
+nlohmann::ordered_json field_json(const Field& field, PayloadBytes bytes) {
+  if (field.kind == Kind::text) return nlohmann::ordered_json::parse(json_quoted(letters_of(bytes)));
   if (!field.array) return element_json(field.kind, bytes);
-  auto json = nlohmann::ordered_json::array();
+  auto list = nlohmann::ordered_json::array();
   const std::size_t size = size_of(field.kind);
   for (std::size_t i = 0; i < field.count; ++i) {
-    json.push_back(element_json(field.kind, bytes.subspan(i * size, size)));
+    list.push_back(element_json(field.kind, bytes.subspan(i * size, size)));
   }
-  return json;
+  return list;
 }
 
-Bytes bytes_in(const Field& field, Bytes payload) {
+PayloadBytes bytes_in(const Field& field, PayloadBytes payload) {
   return payload.subspan(field.offset, field.count * size_of(field.kind));
 }
 
@@ -245,7 +245,7 @@ PayloadLayout::PayloadLayout(const std::string& text, Alignment alignment) : tex
   size_ = arrange(fields_, alignment);
 }
 
-void PayloadLayout::check_size(Bytes payload) const {
+void PayloadLayout::check_size(PayloadBytes payload) const {
   if (payload.size() == size_) return;
   const bool packed = alignment_ == Alignment::packed;
   throw Error("the message has " + std::to_string(payload.size()) + " bytes, but layout '" + text_ + "' has " +
@@ -254,14 +254,14 @@ void PayloadLayout::check_size(Bytes payload) const {
                                              : "; give the layout of what is published"));
 }
 
-std::string PayloadLayout::text_of(Bytes payload) const {
+std::string PayloadLayout::text_of(PayloadBytes payload) const {
   check_size(payload);
   std::string text;
   for (const Field& field : fields_) text += field.name + ": " + field_text(field, bytes_in(field, payload)) + "\n";
   return text;
 }
 
-nlohmann::ordered_json PayloadLayout::json_of(Bytes payload) const {
+nlohmann::ordered_json PayloadLayout::json_of(PayloadBytes payload) const {
   check_size(payload);
   auto json = nlohmann::ordered_json::object();
   for (const Field& field : fields_) json[field.name] = field_json(field, bytes_in(field, payload));

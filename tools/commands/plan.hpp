@@ -10,6 +10,9 @@
 
 namespace sluice::commands {
 
+/// Open in every process: stdin, stdout and stderr.
+inline constexpr std::uint64_t kStandardStreams = 3;
+
 /// A topic, and what one process has of it.
 struct PlannedTopic {
   TopicSpec spec;

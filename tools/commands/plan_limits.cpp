@@ -18,9 +18,6 @@ namespace sluice::commands {
 
 namespace {
 
-/// stdin, stdout and stderr.
-constexpr std::uint64_t kStandardStreams = 3;
-
 /// Which settings of a topic make it smaller.
 std::string what_to_reduce(const PlannedTopic& topic) {
   const std::string depth = "depth (" + std::to_string(topic.spec.qos.depth) + ")";

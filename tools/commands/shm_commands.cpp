@@ -11,6 +11,7 @@
 #include <sluice/shm/access.hpp>
 
 #include "commands/commands.hpp"
+#include "commands/json_output.hpp"
 #include "commands/shm_files.hpp"
 #include "commands/table.hpp"
 
@@ -60,8 +61,6 @@ json json_of(const ShmFile& file) {
   if (!file.problem.empty()) row["problem"] = file.problem;
   return row;
 }
-
-void print(const json& value) { std::cout << value.dump(2, ' ', false, json::error_handler_t::replace) << "\n"; }
 
 /// What became of a file, or would become of it.
 struct Outcome {
@@ -118,7 +117,7 @@ int shm_list(const Common& common) {
   if (common.json) {
     auto rows = json::array();
     for (const ShmFile& file : files) rows.push_back(json_of(file));
-    print(rows);
+    print_json(rows);
     return 0;
   }
   if (files.empty()) return 0;
@@ -147,7 +146,7 @@ int shm_clean(const Common& common, bool dry_run) {
     if (!kept_because.empty()) row["reason"] = kept_because;
     (kept_because.empty() ? removed : kept).push_back(std::move(row));
   }
-  print({{dry_run ? "would_remove" : "removed", removed}, {"kept", kept}});
+  print_json({{dry_run ? "would_remove" : "removed", removed}, {"kept", kept}});
   return 0;
 }
 

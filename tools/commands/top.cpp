@@ -67,7 +67,8 @@ nlohmann::ordered_json json_of(const TopFrame& frame) {
                          {"nodes", process.nodes},
                          {"cpu_percent", or_null(process.cpu)},
                          {"memory", or_null(process.memory)},
-                         {"liveliness", to_string(process.liveliness)}});
+                         {"liveliness", to_string(process.liveliness)},
+                         {"foreign", process.foreign}});
   }
   auto topics = nlohmann::ordered_json::array();
   for (const TopTopic& topic : frame.topics) {
@@ -92,12 +93,12 @@ void warn(const GraphSnapshot& graph, std::set<std::string>& warned) {
   }
 }
 
-int print_frames(const DomainSettings& domain, const TopOptions& options, bool json) {
+int print_frames(const Config& config, const TopOptions& options, bool json) {
   const auto period = period_of(options);
   const TopScreen screen(options.sort);
   stop_on_signals();
   std::set<std::string> warned;
-  TopLook before = look_at_domain(domain);
+  TopLook before = look_at_domain(config);
   for (std::uint64_t frames = 0; options.count == 0 || frames < options.count; ++frames) {
     const auto due = shm::Deadline::after(period);
     while (!due.passed() && !interrupted()) {
@@ -105,7 +106,7 @@ int print_frames(const DomainSettings& domain, const TopOptions& options, bool j
       if (left.count() > 0) shm::sleep_for(std::min<std::chrono::nanoseconds>(left, kLongestNap));
     }
     if (interrupted()) break;
-    TopLook now = look_at_domain(domain);
+    TopLook now = look_at_domain(config);
     warn(now.graph, warned);
     const TopFrame frame = compare(before, now);
     std::cout << (json ? json_of(frame).dump() + "\n" : screen.batch(frame)) << std::flush;
@@ -115,15 +116,15 @@ int print_frames(const DomainSettings& domain, const TopOptions& options, bool j
   return 0;
 }
 
-int show_frames(const DomainSettings& domain, const TopOptions& options) {
+int show_frames(const Config& config, const TopOptions& options) {
   const auto period = period_of(options);
   TopScreen screen(options.sort);
   Terminal terminal;
-  TopLook before = look_at_domain(domain);
+  TopLook before = look_at_domain(config);
   TopFrame frame = compare(before, before);
   auto due = shm::Deadline::after(std::min<std::chrono::nanoseconds>(period, kFirstPeriod));
   for (std::uint64_t frames = 0; options.count == 0 || frames < options.count;) {
-    terminal.draw(screen.lines(frame, title_of(frame, domain.directory()), terminal.size(), colours_wanted()));
+    terminal.draw(screen.lines(frame, title_of(frame, config.domain().directory()), terminal.size(), colours_wanted()));
     const auto key = terminal.next(due);
     if (key == Key::quit) return 0;
     if (key) {
@@ -132,7 +133,7 @@ int show_frames(const DomainSettings& domain, const TopOptions& options) {
     }
     due = shm::Deadline::after(period);
     if (screen.paused()) continue;
-    TopLook now = look_at_domain(domain);
+    TopLook now = look_at_domain(config);
     frame = compare(before, now);
     before = std::move(now);
     ++frames;
@@ -145,7 +146,7 @@ int show_frames(const DomainSettings& domain, const TopOptions& options) {
 int top(const Common& common, const TopOptions& options) {
   const Config config = Config::load_or_environment(common.config_files);
   const bool plain = options.batch || common.json || !Terminal::available();
-  return plain ? print_frames(config.domain(), options, common.json) : show_frames(config.domain(), options);
+  return plain ? print_frames(config, options, common.json) : show_frames(config, options);
 }
 
 void add_top(CLI::App& app, Common& common, std::function<int()>& command) {

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <sstream>
 
+#include <sluice/error.hpp>
 #include <sluice/shm/deadline.hpp>
 
 #include "commands/doctor_checks.hpp"
+#include "commands/top_foreign.hpp"
 
 namespace sluice::commands {
 
@@ -22,15 +25,16 @@ constexpr std::size_t kSystemTime = 15;
 constexpr std::size_t kStartTime = 22;
 constexpr std::size_t kResidentPages = 24;
 
-std::optional<ProcessUsage> usage_of(const ProcessInfo& process) try {
-  std::ifstream file("/proc/" + std::to_string(process.pid) + "/stat");
+/// `start_time` 0: whichever process has the number now.
+std::optional<ProcessUsage> usage_of(std::int64_t pid, std::uint64_t start_time) try {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::size_t name_end = text.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream words(text.substr(name_end + 1));
   const std::vector<std::string> fields{std::istream_iterator<std::string>(words), {}};
   const auto field = [&](std::size_t number) { return std::stoull(fields.at(number - kFirstField)); };
-  if (field(kStartTime) != process.start_time) return std::nullopt;  // the number is another process's by now
+  if (start_time != 0 && field(kStartTime) != start_time) return std::nullopt;  // it is another process's by now
   const std::uint64_t ticks = field(kUserTime) + field(kSystemTime);
   const auto tick_ns = 1'000'000'000 / ::sysconf(_SC_CLK_TCK);
   return ProcessUsage{static_cast<std::int64_t>(ticks) * tick_ns,
@@ -149,14 +153,36 @@ TopProcess process_of(const ProcessInfo& info, const TopLook& before, const TopL
 
 }  // namespace
 
-TopLook look_at_domain(const DomainSettings& domain) {
+namespace {
+
+void look_at_foreign_files(TopLook& look, const Config& config) {
+  std::set<std::int64_t> known;
+  for (const ProcessInfo& process : look.graph.processes) known.insert(process.pid);
+  for (ForeignFile& file : find_foreign_files(config, look.graph)) {
+    try {
+      auto found = look_at_foreign_file(file.transport, file.path, known, {});
+      if (!found) continue;
+      for (const ForeignPeer& peer : found->peers) {
+        if (const auto usage = usage_of(peer.pid, 0)) look.foreign_usage[peer.pid] = *usage;
+      }
+      look.foreign.push_back({std::move(file), std::move(*found)});
+    } catch (const Error& error) {
+      look.graph.problems.emplace_back(error.what());
+    }
+  }
+}
+
+}  // namespace
+
+TopLook look_at_domain(const Config& config) {
   TopLook look;
-  look.graph = read_graph(domain);
+  look.graph = read_graph(config.domain());
   look.ns = shm::monotonic_ns();
+  look_at_foreign_files(look, config);
   const std::uint64_t our_pids = namespace_of("/proc", "self", "pid");
   for (const ProcessInfo& process : look.graph.processes) {
     if (process.pid_namespace != our_pids) continue;
-    if (const auto usage = usage_of(process)) look.usage[process.record] = *usage;
+    if (const auto usage = usage_of(process.pid, process.start_time)) look.usage[process.record] = *usage;
   }
   return look;
 }
@@ -170,6 +196,7 @@ TopFrame compare(const TopLook& before, const TopLook& now) {
     }
   }
   frame.topics = topics_of(before, now, frame.seconds);
+  add_foreign(frame, before, now);
   return frame;
 }
 

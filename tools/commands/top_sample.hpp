@@ -8,6 +8,8 @@
 
 #include <sluice/graph.hpp>
 
+#include "commands/foreign_peers.hpp"
+
 /// `sluice top`: looks (top_sample.cpp), tables of what two of them differ by (top_table.cpp), a terminal to show them
 /// on (terminal.cpp).
 namespace sluice::commands {
@@ -23,19 +25,29 @@ struct TopLook {
   std::int64_t ns = 0;  ///< Monotonic.
   GraphSnapshot graph;
   std::map<std::string, ProcessUsage> usage;  ///< By record; missing: not known.
+
+  /// A topic's file that programs without Sluice may share.
+  struct Foreign {
+    ForeignFile file;
+    ForeignLook look;
+  };
+  std::vector<Foreign> foreign;
+  std::map<std::int64_t, ProcessUsage> foreign_usage;  ///< Of their peers, by process number.
 };
 
-/// Reads records and /proc; nobody notices. Throws SystemError as read_graph.
-[[nodiscard]] TopLook look_at_domain(const DomainSettings& domain);
+/// Reads records, headers of foreign files and /proc; nobody notices. What cannot be read of a foreign file is added to
+/// the graph's problems. Throws SystemError as read_graph.
+[[nodiscard]] TopLook look_at_domain(const Config& config);
 
 /// A process between two looks.
 struct TopProcess {
   std::int64_t pid = 0;
   std::string name;
-  std::vector<std::string> nodes;
+  std::vector<std::string> nodes;       ///< Of a foreign process: the topics whose files it uses.
   std::optional<double> cpu;            ///< Percent of one core; nothing: not known.
   std::optional<std::uint64_t> memory;  ///< Bytes; nothing: not known.
   Liveliness liveliness{};
+  bool foreign = false;  ///< Not of the domain: it uses the file of a topic, without Sluice.
 };
 
 /// A topic between two looks.
@@ -43,7 +55,8 @@ struct TopTopic {
   std::string name;
   std::uint64_t publishers = 0;
   std::uint64_t subscriptions = 0;
-  double rate = 0;                        ///< Messages a second: published, or received if no publisher is known.
+  double rate = 0;                        ///< Messages a second: published, or what the topic's foreign file counts,
+                                          ///< or received if neither is known.
   double bandwidth = 0;                   ///< Bytes a second, likewise.
   std::optional<std::int64_t> median_ns;  ///< From publication to take; nothing: no sample meanwhile.
   std::optional<std::int64_t> p99_ns;     ///< Likewise.

@@ -19,6 +19,11 @@ TopCell time_cell(const std::optional<std::int64_t>& ns) {
   return {compact_time(*ns), static_cast<double>(*ns)};
 }
 
+std::string state_of(const TopProcess& process) {
+  const bool foreign = process.foreign && process.liveliness == Liveliness::alive;
+  return foreign ? "foreign" : to_string(process.liveliness);
+}
+
 std::string formatted(const char* format, double value) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), format, value);
@@ -138,7 +143,7 @@ TopTable table_of(const std::vector<TopProcess>& processes) {
                  text_cell(process.name),
                  process.cpu ? TopCell{formatted("%.1f", *process.cpu), process.cpu} : TopCell{"-", std::nullopt},
                  process.memory ? compact_cell(static_cast<double>(*process.memory)) : TopCell{"-", std::nullopt},
-                 text_cell(to_string(process.liveliness)),
+                 text_cell(state_of(process)),
                  text_cell(nodes)};
     if (process.liveliness == Liveliness::late) row.mark = TopMark::late;
     if (process.liveliness == Liveliness::lost) row.mark = TopMark::lost;

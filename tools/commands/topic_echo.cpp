@@ -78,7 +78,7 @@ int topic_echo(const Common& common, const TopicEchoOptions& options) {
     ++received;
     const std::span payload(message->data, message->size);
     if (message->info.lost != 0 && !common.json) {
-      std::fprintf(stderr, "missed %llu messages\n", static_cast<unsigned long long>(message->info.lost));
+      std::fprintf(stderr, "missed %llu %s\n", static_cast<unsigned long long>(message->info.lost), topic.unit());
     }
     if (options.raw) {
       write_raw(payload);

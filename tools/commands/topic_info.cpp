@@ -30,7 +30,7 @@ struct File {
 };
 
 /// What can be known of a topic: from the graph, and from its transport, if that can be asked.
-struct Topic {
+struct TopicAnswer {
   std::string name;
   std::string transport;
   std::set<std::string> types;
@@ -55,8 +55,8 @@ File file_at(const std::string& path) {
   return {path, exists ? static_cast<std::uint64_t>(info.st_size) : 0, exists};
 }
 
-Topic find_topic(const GraphSnapshot& graph, const std::string& name) {
-  Topic topic;
+TopicAnswer find_topic(const GraphSnapshot& graph, const std::string& name) {
+  TopicAnswer topic;
   topic.name = name;
   topic.endpoints = find_endpoints(graph, name);
   std::set<std::string> media;
@@ -75,7 +75,7 @@ Topic find_topic(const GraphSnapshot& graph, const std::string& name) {
 }
 
 /// The endpoints' own configuration is not known here: `config` may say less than theirs, or something else.
-void ask_transport(Topic& topic, const Config& config) try {
+void ask_transport(TopicAnswer& topic, const Config& config) try {
   TopicSpec spec = config.topic(topic.name);
   spec.transport = topic.transport;
   const std::string directory = config.domain().directory();
@@ -96,7 +96,7 @@ void ask_transport(Topic& topic, const Config& config) try {
 }
 
 /// Files of formats that programs without Sluice use, too, lie outside of the domain.
-void find_foreign_uses(Topic& topic, const GraphSnapshot& graph, const std::string& directory) {
+void find_foreign_uses(TopicAnswer& topic, const GraphSnapshot& graph, const std::string& directory) {
   std::set<std::int64_t> known;
   for (const ProcessInfo& process : graph.processes) known.insert(process.pid);
   for (const File& file : topic.files) {
@@ -106,7 +106,7 @@ void find_foreign_uses(Topic& topic, const GraphSnapshot& graph, const std::stri
 }
 
 /// Nobody of the domain has it, but it is configured, and others may use its file.
-bool take_from_configuration(Topic& topic, const Config& config) {
+bool take_from_configuration(TopicAnswer& topic, const Config& config) {
   if (!config.mentions(topic.name)) return false;
   const TopicSpec spec = config.topic(topic.name);
   if (!spec.options.contains("segment") && !spec.options.contains("channel")) return false;
@@ -115,23 +115,23 @@ bool take_from_configuration(Topic& topic, const Config& config) {
   return true;
 }
 
-Reliability reliability_of(const Topic& topic) {
+Reliability reliability_of(const TopicAnswer& topic) {
   if (topic.report && topic.report->exists) return topic.report->qos.reliability;
   return topic.qos.reliability;
 }
 
-std::uint32_t depth_of(const Topic& topic) {
+std::uint32_t depth_of(const TopicAnswer& topic) {
   if (topic.report && topic.report->exists) return topic.report->qos.depth;
   return topic.qos.depth;
 }
 
-std::string type_text(const Topic& topic) {
+std::string type_text(const TopicAnswer& topic) {
   std::string text;
   for (const std::string& type : topic.types) text += (text.empty() ? "" : ", ") + type;
   return text.empty() ? "bytes" : text;
 }
 
-std::string qos_text(const Topic& topic) {
+std::string qos_text(const TopicAnswer& topic) {
   std::string text = std::string(text_of(reliability_of(topic))) + ", depth " + std::to_string(depth_of(topic));
   if (!topic.report || !topic.report->exists) return text;
   const QoS& qos = topic.report->qos;
@@ -153,7 +153,7 @@ void print_report(const TopicReport& report) {
   }
 }
 
-void print(const Topic& topic, bool verbose) {
+void print(const TopicAnswer& topic, bool verbose) {
   std::printf("Type: %s\nPublisher count: %zu\nSubscription count: %zu\n", type_text(topic).c_str(),
               topic.endpoints.publishers.size(), topic.endpoints.subscriptions.size());
   std::printf("Transport: %s\n", topic.transport.c_str());
@@ -177,7 +177,7 @@ void print(const Topic& topic, bool verbose) {
 }
 
 /// What is not known is null.
-nlohmann::json json_of(const Topic& topic) {
+nlohmann::json json_of(const TopicAnswer& topic) {
   nlohmann::json json{{"topic", topic.name},
                       {"types", topic.types},
                       {"transport", topic.transport},
@@ -236,7 +236,7 @@ int topic_info(const Common& common, const TopicInfoOptions& options) {
   const Config config = Config::load_or_environment(common.config_files);
   const std::string name = options.topic.starts_with('/') ? options.topic : "/" + options.topic;
   const GraphSnapshot graph = look_at_graph(config.domain());
-  Topic topic = find_topic(graph, name);
+  TopicAnswer topic = find_topic(graph, name);
   const bool nobodys = first_of(topic.endpoints) == nullptr;
   if (nobodys && !take_from_configuration(topic, config)) return unknown(name, graph);
   bool open = !topic.endpoints.publishers.empty() || !topic.endpoints.subscriptions.empty();

@@ -128,7 +128,8 @@ int watch(const Common& common, const TopicWatchOptions& options, const Watch& h
     ++reports;
   }
   if (topic.stats().lost != 0) {
-    std::fprintf(stderr, "missed %llu messages while looking\n", static_cast<unsigned long long>(topic.stats().lost));
+    std::fprintf(stderr, "missed %llu %s while looking\n", static_cast<unsigned long long>(topic.stats().lost),
+                 topic.unit());
   }
   if (received == 0) std::fprintf(stderr, "no messages on '%s'\n", topic.name().c_str());
   return received == 0 ? 1 : 0;

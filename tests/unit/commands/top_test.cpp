@@ -10,7 +10,7 @@ using namespace sluice::commands;
 
 namespace {
 
-EndpointInfo endpoint(EndpointKind kind, std::uint64_t messages) {
+EndpointInfo counted_endpoint(EndpointKind kind, std::uint64_t messages) {
   EndpointInfo info;
   info.kind = kind;
   info.node = "/n";
@@ -38,15 +38,15 @@ constexpr auto kSubscription = EndpointKind::subscription;
 }  // namespace
 
 TEST_CASE("a frame is what two looks differ by") {
-  EndpointInfo before = endpoint(kSubscription, 90);
+  EndpointInfo before = counted_endpoint(kSubscription, 90);
   before.latency.counts[0] = 5;
-  EndpointInfo now = endpoint(kSubscription, 290);
+  EndpointInfo now = counted_endpoint(kSubscription, 290);
   now.latency.counts[0] = 5;
   now.latency.counts[20] = 100;
   now.lost = 3;
   now.queued = 2;
-  const auto frame = compare(look(0, {endpoint(kPublisher, 100), before}, 1'000'000'000),
-                             look(2'000'000'000, {endpoint(kPublisher, 300), now}, 1'500'000'000));
+  const auto frame = compare(look(0, {counted_endpoint(kPublisher, 100), before}, 1'000'000'000),
+                             look(2'000'000'000, {counted_endpoint(kPublisher, 300), now}, 1'500'000'000));
   REQUIRE(frame.topics.size() == 1);
   const TopTopic& topic = frame.topics.front();
   CHECK(topic.rate == Approx(100));
@@ -61,15 +61,49 @@ TEST_CASE("a frame is what two looks differ by") {
 }
 
 TEST_CASE("an endpoint that was opened meanwhile counts from nothing, also in the place of another") {
-  CHECK(compare(look(0, {endpoint(kPublisher, 100)}, 0), look(1'000'000'000, {endpoint(kPublisher, 40)}, 0))
+  CHECK(compare(look(0, {counted_endpoint(kPublisher, 100)}, 0),
+                look(1'000'000'000, {counted_endpoint(kPublisher, 40)}, 0))
             .topics.front()
             .rate == Approx(40));
-  CHECK(compare(look(0, {}, 0), look(1'000'000'000, {endpoint(kPublisher, 40)}, 0)).topics.front().rate == Approx(40));
+  CHECK(compare(look(0, {}, 0), look(1'000'000'000, {counted_endpoint(kPublisher, 40)}, 0)).topics.front().rate ==
+        Approx(40));
+}
+
+TEST_CASE("programs without Sluice are in the frame by what they write and as processes") {
+  const auto foreign_look = [](std::int64_t ns, std::uint64_t written, std::uint64_t master_beats,
+                               std::uint64_t slave_beats) {
+    TopLook made = ::look(ns, {counted_endpoint(kPublisher, 0)}, 0);
+    ForeignLook channel;
+    channel.peers = {{11, "master", "master", "unknown", master_beats}, {12, "slave", "slave", "unknown", slave_beats}};
+    channel.written = {{"master_to_slave", {written, 20}}, {"slave_to_master", {999 * written, 20}}};
+    made.foreign.push_back({{"/c", "eshm", "/dev/shm/eshm_c", "master_to_slave"}, channel});
+    ForeignLook ring;
+    ring.peers = {{11, "master", "", "alive", 0}};
+    ring.written = {{"elements", {5 * written, 8}}};
+    made.foreign.push_back({{"/t", "slick", "/dev/shm/t", "elements"}, ring});
+    made.foreign_usage[11] = {ns / 4, 4096};
+    return made;
+  };
+  const TopFrame frame = compare(foreign_look(0, 100, 1, 7), foreign_look(1'000'000'000, 150, 2, 7));
+  REQUIRE(frame.topics.size() == 2);
+  CHECK(frame.topics[0].rate == Approx(250));  // "/t", of which the domain's own publisher has no part
+  CHECK(frame.topics[0].bandwidth == Approx(2000));
+  CHECK(frame.topics[1].name == "/c");
+  CHECK(frame.topics[1].rate == Approx(50));
+  CHECK(frame.topics[1].publishers == 0);
+  REQUIRE(frame.processes.size() == 3);
+  const TopProcess& master = frame.processes[1];
+  CHECK(master.foreign);
+  CHECK(master.nodes == std::vector<std::string>{"/c", "/t"});
+  CHECK(*master.cpu == Approx(25));
+  CHECK(master.liveliness == Liveliness::alive);
+  CHECK(frame.processes[2].liveliness == Liveliness::late);  // its heartbeat stands
 }
 
 TEST_CASE("where only foreign programs publish, the busiest subscription tells the rate") {
-  const auto frame = compare(look(0, {endpoint(kSubscription, 0), endpoint(kSubscription, 0)}, 0),
-                             look(1'000'000'000, {endpoint(kSubscription, 50), endpoint(kSubscription, 20)}, 0));
+  const auto frame =
+      compare(look(0, {counted_endpoint(kSubscription, 0), counted_endpoint(kSubscription, 0)}, 0),
+              look(1'000'000'000, {counted_endpoint(kSubscription, 50), counted_endpoint(kSubscription, 20)}, 0));
   CHECK(frame.topics.front().rate == Approx(50));
   CHECK(frame.topics.front().subscriptions == 2);
   CHECK(!frame.topics.front().median_ns);

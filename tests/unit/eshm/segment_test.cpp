@@ -25,7 +25,7 @@ SegmentRequest request_for(const ChannelName& name, std::size_t max_size = kDefa
 
 void announce_nothing(Segment&) {}
 
-std::string file_bytes(const std::string& path) {
+std::string bytes_of_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
@@ -40,7 +40,7 @@ void put(std::string& bytes, std::size_t offset, std::uint32_t value) { std::mem
 std::string sound_segment(std::size_t max_size = kDefaultMaxSize) {
   const ChannelName name;
   (void)create_segment(request_for(name, max_size), announce_nothing);
-  return file_bytes(name.path());
+  return bytes_of_file(name.path());
 }
 
 /// The sentence with which these bytes are refused, without the path; the file must stay as it was.
@@ -48,7 +48,7 @@ std::string refusal(const std::string& bytes, std::size_t max_size = kDefaultMax
   const ChannelName name;
   write_file(name.path(), bytes);
   const std::string text = error_text([&] { return attach_segment(request_for(name, max_size)); });
-  CHECK(file_bytes(name.path()) == bytes);
+  CHECK(bytes_of_file(name.path()) == bytes);
   const std::string beginning = "channel '" + name.path() + "' ";
   return text.starts_with(beginning) ? text.substr(beginning.size()) : "(without the path) " + text;
 }
@@ -76,7 +76,7 @@ TEST_CASE("a segment has the format's size and header for every max_size") {
   CHECK((made->created && made->named() && made->path == name.path() && made->max_size == max_size));
   const std::size_t rounded = (8 + max_size + 7) / 8 * 8;
   const std::size_t mailbox = (rounded + 64 + 63) / 64 * 64;
-  const std::string bytes = file_bytes(name.path());
+  const std::string bytes = bytes_of_file(name.path());
   REQUIRE(bytes.size() == 128 + 2 * mailbox);
   std::string expected(bytes.size(), '\0');
   put(expected, 0, 0x4553484D);

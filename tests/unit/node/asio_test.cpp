@@ -36,8 +36,9 @@ struct Number {
   std::uint64_t value;
 };
 
-struct Domain {
-  explicit Domain(const std::string& topics = "{/**: {reliability: reliable, depth: 16, max_blocking_time: 30s}}") {
+struct ReliableDomain {
+  explicit ReliableDomain(
+      const std::string& topics = "{/**: {reliability: reliable, depth: 16, max_blocking_time: 30s}}") {
     options.config = Config::parse("runtime_dir: " + directory.path() + "/run\ntopics: " + topics + "\n", "test.yaml");
     options.handle_signals = false;
   }
@@ -99,7 +100,7 @@ TEST_CASE("a foreign loop takes every message of every transport, in order") {
                                      "reliability: best_effort, depth: 4096", "transport: inproc, depth: 4096",
                                      "transport: inproc, reliability: reliable, depth: 16, max_blocking_time: 60s",
                                      "element: 8B, depth: 4096, segment: ");
-  const Domain domain("{/**: {" + topic + (topic.ends_with(' ') ? segment.name() : "") + "}}");
+  const ReliableDomain domain("{/**: {" + topic + (topic.ends_with(' ') ? segment.name() : "") + "}}");
   Node node("node", domain.options);
   io_context io;
   AsyncSubscription in(io, node.subscribe<Number>("topic"));
@@ -119,8 +120,8 @@ TEST_CASE("a foreign loop takes every message of every transport, in order") {
 
 TEST_CASE("a foreign loop takes the latest message of an ESHM topic") {
   const SegmentName channel;
-  const Domain domain("{/**: {transport: eshm, direction: master_to_slave, channel: " + channel.name().substr(1) +
-                      "}}");
+  const ReliableDomain domain(
+      "{/**: {transport: eshm, direction: master_to_slave, channel: " + channel.name().substr(1) + "}}");
   Node node("node", domain.options);
   io_context io;
   auto out = node.advertise<Number>("topic");
@@ -143,7 +144,7 @@ TEST_CASE("a foreign loop takes the latest message of an ESHM topic") {
 }
 
 TEST_CASE("a handler is not called from within async_take, and may take again and destroy the subscription") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   io_context io;
   auto out = node.advertise_bytes("topic");
@@ -168,7 +169,7 @@ TEST_CASE("a handler is not called from within async_take, and may take again an
 }
 
 TEST_CASE("futures") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   auto context = std::make_unique<io_context>();
   auto out = node.advertise<Number>("topic");
@@ -192,7 +193,7 @@ TEST_CASE("futures") {
 
 #ifdef BOOST_ASIO_HAS_CO_AWAIT
 TEST_CASE("coroutines") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   io_context io;
   auto out = node.advertise<Number>("topic");
@@ -220,7 +221,7 @@ TEST_CASE("coroutines") {
 #endif
 
 TEST_CASE("many subscriptions have a take outstanding each") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   io_context io;
   constexpr std::size_t kTopics = 150;  // more than one futex_waitv takes
@@ -242,7 +243,7 @@ TEST_CASE("many subscriptions have a take outstanding each") {
 }
 
 TEST_CASE("an outstanding take ends with operation_aborted, and takes nothing") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   io_context io;
   auto out = node.advertise<Number>("topic");
@@ -285,7 +286,7 @@ TEST_CASE("an outstanding take ends with operation_aborted, and takes nothing") 
 }
 
 TEST_CASE("a second take of one subscription is refused, and the first one goes on") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   io_context io;
   auto out = node.advertise<Number>("topic");
@@ -301,7 +302,7 @@ TEST_CASE("a second take of one subscription is refused, and the first one goes 
 }
 
 TEST_CASE("a stopped context keeps the take for its next run") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   io_context io;
   auto out = node.advertise<Number>("topic");
@@ -317,7 +318,7 @@ TEST_CASE("a stopped context keeps the take for its next run") {
 }
 
 TEST_CASE("a context that is destroyed drops the take, and leaves the subscription and its messages alone") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   auto out = node.advertise<Number>("topic");
   Message<Number> kept;
@@ -340,7 +341,7 @@ TEST_CASE("a context that is destroyed drops the take, and leaves the subscripti
 }
 
 TEST_CASE("several threads run the context, and a strand keeps the subscription to one") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   io_context io;
   auto out = node.advertise<Number>("topic");
@@ -356,7 +357,7 @@ TEST_CASE("several threads run the context, and a strand keeps the subscription 
 }
 
 TEST_CASE("after a fork a take is refused in the child, and goes on in the parent") {
-  const Domain domain;
+  const ReliableDomain domain;
   Node node("node", domain.options);
   io_context io;
   auto out = node.advertise<Number>("topic");

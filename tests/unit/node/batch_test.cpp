@@ -7,13 +7,13 @@
 #include <thread>
 
 #include "support/child_process.hpp"
-#include "support/temporary_directory.hpp"
+#include "unit/node/test_domain.hpp"
 
 using namespace sluice;
 using namespace std::chrono_literals;
 using Catch::Matchers::Contains;
 using sluice::test::ChildProcess;
-using sluice::test::TemporaryDirectory;
+using sluice::test::TestDomain;
 
 namespace demo {
 struct Sample {
@@ -24,14 +24,6 @@ struct Sample {
 using demo::Sample;
 
 namespace {
-
-struct Domain {
-  explicit Domain(const std::string& topics = "") {
-    options.config = Config::parse("runtime_dir: " + directory.path() + "/run\n" + topics, "test.yaml");
-  }
-  TemporaryDirectory directory;
-  NodeOptions options;
-};
 
 /// See plugins/scripted.cpp.
 const std::string kScripted =
@@ -47,7 +39,7 @@ std::vector<Sample> numbered(std::uint64_t first, std::size_t count) {
 
 std::span<const std::byte> bytes_of(const Sample& sample) { return std::as_bytes(std::span(&sample, 1)); }
 
-EndpointInfo endpoint(const Domain& domain, EndpointKind kind) {
+EndpointInfo endpoint(const TestDomain& domain, EndpointKind kind) {
   const GraphSnapshot graph = read_graph(domain.options.config.domain());
   for (const EndpointInfo& info : graph.processes.at(0).endpoints) {
     if (info.kind == kind) return info;
@@ -58,7 +50,7 @@ EndpointInfo endpoint(const Domain& domain, EndpointKind kind) {
 }  // namespace
 
 TEST_CASE("a batch is published and taken: in order, with one time, and as many as there is room for") {
-  const Domain domain(kReliable);
+  const TestDomain domain(kReliable);
   Node node("node", domain.options);
   auto out = node.advertise<Sample>("x");
   auto in = node.subscribe<Sample>("x");
@@ -87,7 +79,7 @@ TEST_CASE("a batch is published and taken: in order, with one time, and as many 
 }
 
 TEST_CASE("batches and single messages mix, and there may be fewer infos than messages") {
-  const Domain domain(kReliable);
+  const TestDomain domain(kReliable);
   Node node("node", domain.options);
   auto out = node.advertise<Sample>("x");
   auto in = node.subscribe<Sample>("x");
@@ -104,7 +96,7 @@ TEST_CASE("batches and single messages mix, and there may be fewer infos than me
 }
 
 TEST_CASE("a batch that finds no room says how many were sent, and both sides' statistics know") {
-  const Domain domain("topics: {/x: {reliability: reliable, depth: 4, max_blocking_time: 0ms}}");
+  const TestDomain domain("topics: {/x: {reliability: reliable, depth: 4, max_blocking_time: 0ms}}");
   Node node("node", domain.options);
   auto out = node.advertise<Sample>("x");
   auto in = node.subscribe<Sample>("x");
@@ -123,7 +115,7 @@ TEST_CASE("a batch that finds no room says how many were sent, and both sides' s
 }
 
 TEST_CASE("what a batch lost on a best_effort topic is told with the message behind it") {
-  const Domain domain("topics: {/x: {reliability: best_effort, depth: 8}}");
+  const TestDomain domain("topics: {/x: {reliability: best_effort, depth: 8}}");
   Node node("node", domain.options);
   auto out = node.advertise<Sample>("x");
   auto in = node.subscribe<Sample>("x");
@@ -141,7 +133,7 @@ TEST_CASE("what a batch lost on a best_effort topic is told with the message beh
 }
 
 TEST_CASE("take_batch_for waits for the first message, and no longer than it was told") {
-  const Domain domain(kReliable);
+  const TestDomain domain(kReliable);
   Node node("node", domain.options);
   auto out = node.advertise<Sample>("x");
   auto in = node.subscribe<Sample>("x");
@@ -173,7 +165,7 @@ TEST_CASE("take_batch_for waits for the first message, and no longer than it was
 }
 
 TEST_CASE("bytes are taken together without a copy, and go back together") {
-  const Domain domain("topics: {/x: {reliability: reliable, depth: 4, max_blocking_time: 0ms}}");
+  const TestDomain domain("topics: {/x: {reliability: reliable, depth: 4, max_blocking_time: 0ms}}");
   Node node("node", domain.options);
   auto out = node.advertise_bytes("x");
   auto in = node.subscribe_bytes("x");
@@ -211,7 +203,7 @@ TEST_CASE("bytes are taken together without a copy, and go back together") {
 }
 
 TEST_CASE("a batch outlives its subscription") {
-  const Domain domain(kReliable);
+  const TestDomain domain(kReliable);
   Node node("node", domain.options);
   auto out = node.advertise<Sample>("x");
   std::optional<BytesSubscription> in = node.subscribe_bytes("x");
@@ -223,7 +215,7 @@ TEST_CASE("a batch outlives its subscription") {
 }
 
 TEST_CASE("messages of another size are left out of a typed batch") {
-  const Domain domain(kReliable);
+  const TestDomain domain(kReliable);
   Node node("node", domain.options);
   auto in = node.subscribe<Sample>("x");
   auto out = node.advertise_bytes("x");
@@ -239,7 +231,7 @@ TEST_CASE("messages of another size are left out of a typed batch") {
 }
 
 TEST_CASE("a batch of a dead parent's endpoints is refused after a fork") {
-  const Domain domain;
+  const TestDomain domain;
   auto node = std::make_unique<Node>("node", domain.options);
   auto out = node->advertise<Sample>("x");
   auto in = node->subscribe<Sample>("x");
@@ -259,7 +251,7 @@ TEST_CASE("a batch of a dead parent's endpoints is refused after a fork") {
 }
 
 TEST_CASE("what may have arrived counts as published, however many messages of a batch that are") {
-  const Domain domain(kScripted);
+  const TestDomain domain(kScripted);
   Node node("node", domain.options);
   auto out = node.advertise<Sample>("x");
   const auto number_of = [](PublishResult result) { return static_cast<std::uint64_t>(result); };
@@ -281,7 +273,7 @@ TEST_CASE("what may have arrived counts as published, however many messages of a
 }
 
 TEST_CASE("what was overwritten while it was copied is not in the batch") {
-  const Domain domain(kScripted);
+  const TestDomain domain(kScripted);
   Node node("node", domain.options);
   auto in = node.subscribe<Sample>("x");
   std::vector<Sample> taken(100);
@@ -296,7 +288,7 @@ TEST_CASE("what was overwritten while it was copied is not in the batch") {
 }
 
 TEST_CASE("why there is no loan, and what a result means, in words") {
-  const Domain domain("topics: {/x: {max_size: 100B}}");
+  const TestDomain domain("topics: {/x: {max_size: 100B}}");
   Node node("node", domain.options);
   auto out = node.advertise_bytes("x");
   BytesLoan too_large = out.loan(101);

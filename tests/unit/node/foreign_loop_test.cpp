@@ -13,23 +13,15 @@
 #include <sluice/shm/sleep.hpp>
 
 #include "support/child_process.hpp"
-#include "support/temporary_directory.hpp"
+#include "unit/node/test_domain.hpp"
 
 using namespace sluice;
 using namespace std::chrono_literals;
 using Catch::Matchers::Contains;
 using sluice::test::eventually;
-using sluice::test::TemporaryDirectory;
+using sluice::test::TestDomain;
 
 namespace {
-
-struct Domain {
-  explicit Domain(const std::string& topics = "") {
-    options.config = Config::parse("runtime_dir: " + directory.path() + "/run\n" + topics, "test.yaml");
-  }
-  TemporaryDirectory directory;
-  NodeOptions options;
-};
 
 bool readable(int fd, int milliseconds) {
   pollfd entry{fd, POLLIN, 0};
@@ -43,7 +35,7 @@ constexpr int kWatchdog = 60'000;  // ms
 }  // namespace
 
 TEST_CASE("a descriptor becomes readable when a message comes, once for each arming") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("node", domain.options);
   auto out = node.advertise_bytes("topic");
   auto in = node.subscribe_bytes("topic");
@@ -62,7 +54,7 @@ TEST_CASE("a descriptor becomes readable when a message comes, once for each arm
 }
 
 TEST_CASE("subscriptions come and go while others are watched") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("node", domain.options);
   auto out = node.advertise_bytes("kept");
   auto kept = node.subscribe_bytes("kept");
@@ -76,7 +68,7 @@ TEST_CASE("subscriptions come and go while others are watched") {
 }
 
 TEST_CASE("a pollable subscription that a child inherits is the parent's") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("node", domain.options);
   auto out = node.advertise_bytes("topic");
   auto in = std::make_unique<BytesSubscription>(node.subscribe_bytes("topic"));
@@ -101,7 +93,7 @@ TEST_CASE("a pollable subscription that a child inherits is the parent's") {
 }
 
 TEST_CASE("a thread that waits for a message is interrupted by another one") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("node", domain.options);
   auto in = node.subscribe_bytes("topic");
   std::atomic<bool> returned{false};
@@ -116,7 +108,7 @@ TEST_CASE("a thread that waits for a message is interrupted by another one") {
 }
 
 TEST_CASE("a callback keeps the messages it wants, and with them their places") {
-  const Domain domain("topics: {/topic: {reliability: reliable, depth: 4, max_blocking_time: 0ms}}");
+  const TestDomain domain("topics: {/topic: {reliability: reliable, depth: 4, max_blocking_time: 0ms}}");
   Node node("node", domain.options);
   auto out = node.advertise_bytes("topic");
   std::deque<BytesMessage> kept;
@@ -131,7 +123,7 @@ TEST_CASE("a callback keeps the messages it wants, and with them their places") 
 }
 
 TEST_CASE("a type whose layout is known at run time is checked as one that the compiler knows") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("node", domain.options);
   const auto out = node.advertise_bytes("topic", MessageType{"demo/Pair", 8});
   CHECK_NOTHROW(node.subscribe_bytes("topic", MessageType{"demo/Pair", 8}));
@@ -146,7 +138,7 @@ TEST_CASE("whoever observes the sleeps of a thread can end its waits") {
     void before_sleep() noexcept override {}
     [[nodiscard]] bool after_sleep() noexcept override { return false; }
   };
-  const Domain domain("topics: {/topic: {reliability: reliable, depth: 4, max_blocking_time: 1000s}}");
+  const TestDomain domain("topics: {/topic: {reliability: reliable, depth: 4, max_blocking_time: 1000s}}");
   Node node("node", domain.options);
   auto out = node.advertise_bytes("topic");
   auto in = node.subscribe_bytes("topic");
@@ -165,7 +157,7 @@ TEST_CASE("whoever observes the sleeps of a thread can end its waits") {
 }
 
 TEST_CASE("a thread that publishes to itself on a full topic is told so, at once") {
-  const Domain domain("topics: {/topic: {reliability: reliable, depth: 4, max_blocking_time: 1000s}}");
+  const TestDomain domain("topics: {/topic: {reliability: reliable, depth: 4, max_blocking_time: 1000s}}");
   Node node("node", domain.options);
   auto out = node.advertise_bytes("topic");
   auto in = node.subscribe_bytes("topic");

@@ -36,9 +36,9 @@ class Gate {
   std::array<int, 2> ends_{};
 };
 
-class Domain {
+class WatchedDomain {
  public:
-  explicit Domain(const std::string& topics = "") {
+  explicit WatchedDomain(const std::string& topics = "") {
     options.config = Config::parse("runtime_dir: " + run() + "\n" + topics, "test.yaml");
     options.handle_signals = false;
   }
@@ -103,7 +103,7 @@ class NoInotify {
   std::vector<shm::UniqueFd> taken_;
 };
 
-void check_life_of_a_process(const Domain& domain, const Gate& gate, ChildProcess& talker) {
+void check_life_of_a_process(const WatchedDomain& domain, const Gate& gate, ChildProcess& talker) {
   Node node("listener", domain.options);
   auto in = node.subscribe_bytes("topic", [](std::span<const std::byte>) {});
   Heard heard(node);
@@ -154,14 +154,14 @@ void check_life_of_a_process(const Domain& domain, const Gate& gate, ChildProces
 }  // namespace
 
 TEST_CASE("a node hears of others: joined, late, alive again, lost, left") {
-  const Domain domain(kLively);
+  const WatchedDomain domain(kLively);
   const Gate gate;
   ChildProcess talker = domain.talker(gate);
   check_life_of_a_process(domain, gate, talker);
 }
 
 TEST_CASE("the same without an inotify instance") {
-  const Domain domain(kLively);
+  const WatchedDomain domain(kLively);
   const Gate gate;
   ChildProcess talker = domain.talker(gate);
   const NoInotify no_inotify;
@@ -169,7 +169,7 @@ TEST_CASE("the same without an inotify instance") {
 }
 
 TEST_CASE("a node hears first of those who are there already") {
-  const Domain domain;
+  const WatchedDomain domain;
   const Gate gate;
   ChildProcess talker = domain.talker(gate);
   gate.open();
@@ -185,7 +185,7 @@ TEST_CASE("a node hears first of those who are there already") {
 }
 
 TEST_CASE("a process that has left a child behind by fork is lost when it dies, not when the child does") {
-  const Domain domain;
+  const WatchedDomain domain;
   const Gate gate;
   ChildProcess talker([&] {
     gate.wait();
@@ -213,7 +213,7 @@ TEST_CASE("a process that has left a child behind by fork is lost when it dies, 
 }
 
 TEST_CASE("what happens faster than it can be told is found by looking anew") {
-  const Domain domain;
+  const WatchedDomain domain;
   const Gate gate;
   const Gate ready;
   const Gate seen;
@@ -242,7 +242,7 @@ TEST_CASE("what happens faster than it can be told is found by looking anew") {
 }
 
 TEST_CASE("a hung callback makes its process late, and says which node it is") {
-  const Domain domain(kLively);
+  const WatchedDomain domain(kLively);
   const Gate gate;
   const Gate release;
   ChildProcess talker([&] {
@@ -268,7 +268,7 @@ TEST_CASE("a hung callback makes its process late, and says which node it is") {
 }
 
 TEST_CASE("a subscription is told of its publishers") {
-  const Domain domain(kLively);
+  const WatchedDomain domain(kLively);
   const Gate gate;
   ChildProcess talker = domain.talker(gate);
   Node node("listener", domain.options);
@@ -307,7 +307,7 @@ TEST_CASE("a subscription is told of its publishers") {
 }
 
 TEST_CASE("a directory that is removed while it is in use is made anew with all that was in it") {
-  const Domain domain(kLively);
+  const WatchedDomain domain(kLively);
   const Gate gate;
   ChildProcess talker = domain.talker(gate);
   Node node("node", domain.options);
@@ -329,7 +329,7 @@ TEST_CASE("a directory that is removed while it is in use is made anew with all 
 }
 
 TEST_CASE("who does not listen any more is not called, also for what happened before") {
-  const Domain domain("topics: {/topic: {deadline: 2ms}}");
+  const WatchedDomain domain("topics: {/topic: {deadline: 2ms}}");
   Node node("node", domain.options);
   auto out = node.advertise_bytes("topic");
   int calls = 0;

@@ -10,14 +10,14 @@
 #include <thread>
 
 #include "support/child_process.hpp"
-#include "support/temporary_directory.hpp"
+#include "unit/node/test_domain.hpp"
 
 using namespace sluice;
 using namespace std::chrono_literals;
 using Catch::Matchers::Contains;
 using sluice::test::ChildProcess;
 using sluice::test::eventually;
-using sluice::test::TemporaryDirectory;
+using sluice::test::TestDomain;
 
 namespace demo {
 struct Imu {
@@ -31,24 +31,12 @@ struct Other {
 
 namespace {
 
-class Domain {
- public:
-  explicit Domain(const std::string& topics = "") {
-    options.config = Config::parse("runtime_dir: " + directory_.path() + "/run\n" + topics, "test.yaml");
-  }
-  NodeOptions options;
-  [[nodiscard]] std::string run() const { return directory_.path() + "/run"; }
-
- private:
-  TemporaryDirectory directory_;
-};
-
-constexpr const char* kReliable = "topics: {/imu: {reliability: reliable, depth: 8, max_blocking_time: 20s}}";
+constexpr const char* kReliableImu = "topics: {/imu: {reliability: reliable, depth: 8, max_blocking_time: 20s}}";
 
 }  // namespace
 
 TEST_CASE("a node publishes to another one; the message carries its information") {
-  const Domain domain;
+  const TestDomain domain;
   Node talker("talker", domain.options);
   Node listener("listener", domain.options);
   auto out = talker.advertise<demo::Imu>("imu");
@@ -77,7 +65,7 @@ TEST_CASE("a node publishes to another one; the message carries its information"
 }
 
 TEST_CASE("names are resolved: namespaces, private names, remapping") {
-  const Domain domain;
+  const TestDomain domain;
   NodeOptions options = domain.options;
   options.ns = "robot";
   options.remaps = {parse_remap("out:=/elsewhere/out")};
@@ -90,7 +78,7 @@ TEST_CASE("names are resolved: namespaces, private names, remapping") {
 }
 
 TEST_CASE("types that differ are refused with both names") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("talker", domain.options);
   const auto out = node.advertise<demo::Imu>("imu");
   CHECK_THROWS_WITH(node.subscribe<demo::Other>("imu"),
@@ -99,7 +87,7 @@ TEST_CASE("types that differ are refused with both names") {
 }
 
 TEST_CASE("the first who knows the type declares it, also when bytes without a type were there before") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("talker", domain.options);
   const auto bytes = node.subscribe_bytes("imu");
   const auto out = node.advertise_bytes("imu", "demo/Imu");
@@ -108,7 +96,7 @@ TEST_CASE("the first who knows the type declares it, also when bytes without a t
 }
 
 TEST_CASE("a type that contradicts the configuration is refused with the place") {
-  const Domain domain("topics: {/imu: {type: demo/Camera}}");
+  const TestDomain domain("topics: {/imu: {type: demo/Camera}}");
   Node node("talker", domain.options);
   CHECK_THROWS_WITH(node.advertise<demo::Imu>("imu"),
                     "test.yaml:2:23: topic '/imu': type is 'demo/Camera' in the configuration, but node '/talker' uses "
@@ -116,7 +104,7 @@ TEST_CASE("a type that contradicts the configuration is refused with the place")
 }
 
 TEST_CASE("polling: take, and take_for with a bound") {
-  const Domain domain(kReliable);
+  const TestDomain domain(kReliableImu);
   Node node("node", domain.options);
   auto out = node.advertise<demo::Imu>("imu");
   auto in = node.subscribe<demo::Imu>("imu");
@@ -134,7 +122,7 @@ TEST_CASE("polling: take, and take_for with a bound") {
 }
 
 TEST_CASE("bytes of any size, up to max_size") {
-  const Domain domain("topics: {/blob: {max_size: 100B}}");
+  const TestDomain domain("topics: {/blob: {max_size: 100B}}");
   Node node("node", domain.options);
   auto out = node.advertise_bytes("blob");
   auto in = node.subscribe_bytes("blob");
@@ -153,7 +141,7 @@ TEST_CASE("bytes of any size, up to max_size") {
 }
 
 TEST_CASE("timers keep their rhythm and can be cancelled") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("node", domain.options);
   int calls = 0;
   int other = 0;
@@ -168,7 +156,7 @@ TEST_CASE("timers keep their rhythm and can be cancelled") {
 }
 
 TEST_CASE("one executor runs several nodes; a node belongs to one") {
-  const Domain domain;
+  const TestDomain domain;
   Node a("a", domain.options);
   Node b("b", domain.options);
   Executor executor;
@@ -194,7 +182,8 @@ TEST_CASE("one executor runs several nodes; a node belongs to one") {
 
 TEST_CASE("a node hears in its own thread that a reliable topic is reliable no more, and its log says why") {
   const std::string segment = "sluice-test-" + std::to_string(::getpid()) + "-event";
-  const Domain domain("topics: {/ticks: {segment: /" + segment + ", element: 8B, depth: 8, reliability: reliable}}");
+  const TestDomain domain("topics: {/ticks: {segment: /" + segment +
+                          ", element: 8B, depth: 8, reliability: reliable}}");
   Node node("listener", domain.options);
   std::uint64_t received = 0;
   auto in = node.subscribe_bytes("/ticks", [&](std::span<const std::byte>) { ++received; });
@@ -221,7 +210,7 @@ TEST_CASE("a node hears in its own thread that a reliable topic is reliable no m
 }
 
 TEST_CASE("a callback's exception leaves spin, and the message is given back") {
-  const Domain domain(kReliable);
+  const TestDomain domain(kReliableImu);
   Node node("node", domain.options);
   auto out = node.advertise<demo::Imu>("imu");
   auto in = node.subscribe<demo::Imu>("imu", [](const demo::Imu&) { throw std::runtime_error("from the callback"); });
@@ -232,7 +221,7 @@ TEST_CASE("a callback's exception leaves spin, and the message is given back") {
 }
 
 TEST_CASE("a subscription dropped inside its own callback ends quietly") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("node", domain.options);
   auto out = node.advertise<demo::Other>("x");
   std::optional<Subscription<demo::Other>> in;
@@ -249,7 +238,7 @@ TEST_CASE("a subscription dropped inside its own callback ends quietly") {
 }
 
 TEST_CASE("after a fork the parent's publisher is refused in the child and the parent's presence survives it") {
-  const Domain domain;
+  const TestDomain domain;
   auto node = std::make_unique<Node>("node", domain.options);
   auto out = node->advertise<demo::Other>("x");
   ChildProcess child([&] {
@@ -266,7 +255,7 @@ TEST_CASE("after a fork the parent's publisher is refused in the child and the p
 }
 
 TEST_CASE("the graph shows living processes, and what dead ones left is reclaimed by the next one") {
-  const Domain domain(kReliable);
+  const TestDomain domain(kReliableImu);
   const auto graph = [&] { return read_graph(domain.options.config.domain()); };
   CHECK(graph().processes.empty());
   {
@@ -298,7 +287,7 @@ TEST_CASE("the graph shows living processes, and what dead ones left is reclaime
 }
 
 TEST_CASE("SIGTERM ends spin and the process leaves nothing behind") {
-  const Domain domain;
+  const TestDomain domain;
   ChildProcess child([&] {
     Node node("node", domain.options);
     auto in = node.subscribe<demo::Other>("x", [](const demo::Other&) {});
@@ -316,7 +305,7 @@ TEST_CASE("SIGTERM ends spin and the process leaves nothing behind") {
 }
 
 TEST_CASE("garbage in place of a process record is reported and harms nobody") {
-  const Domain domain;
+  const TestDomain domain;
   Node node("node", domain.options);
   const std::string directory = domain.options.config.domain().directory() + "/processes";
   const std::string junk = directory + "/1-1.process";
@@ -365,7 +354,7 @@ TEST_CASE("options come from the command line") {
 }
 
 TEST_CASE("parameters have types") {
-  const Domain domain;
+  const TestDomain domain;
   NodeOptions options = domain.options;
   options.parameters = {{"rate", "2.5"}, {"on", "true"}, {"word", "two words"}, {"bad", "12x"}};
   Node node("node", options);

@@ -28,7 +28,7 @@ std::string padded(std::uint64_t number, std::size_t length) {
   return text;
 }
 
-std::vector<std::string> numbers(std::uint64_t from, std::uint64_t until, std::size_t length) {
+std::vector<std::string> numbers_up_to(std::uint64_t from, std::uint64_t until, std::size_t length) {
   std::vector<std::string> all;
   for (std::uint64_t i = from; i < until; ++i) all.push_back(padded(i, length));
   return all;
@@ -48,9 +48,9 @@ TEST_CASE("a late joiner first receives the last messages, in order, and then go
   second.reset();  // what it published stays
   const auto reader = bench.reader();
   CHECK(reader->stats().joined == 95);
-  CHECK(receive_all(*reader) == numbers(95, 100, length));
+  CHECK(receive_all(*reader) == numbers_up_to(95, 100, length));
   REQUIRE(send(*first, padded(100, length)) == PublishResult::ok);
-  CHECK(receive_all(*reader) == numbers(100, 101, length));
+  CHECK(receive_all(*reader) == numbers_up_to(100, 101, length));
   CHECK(books_are(reader->stats(), 6, 0, 0, 0));
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("of a topic that is younger than its history a late joiner receives ev
   const auto writer = bench.writer();
   for (std::uint64_t i = 0; i < 3; ++i) REQUIRE(send(*writer, padded(i, 16)) == PublishResult::ok);
   const auto reader = bench.reader();
-  CHECK(receive_all(*reader) == numbers(0, 3, 16));
+  CHECK(receive_all(*reader) == numbers_up_to(0, 3, 16));
 }
 
 TEST_CASE("who asks for less history gets less, who asks for none gets none, who asks for more is refused") {
@@ -69,7 +69,7 @@ TEST_CASE("who asks for less history gets less, who asks for none gets none, who
   for (std::uint64_t i = 0; i < 20; ++i) REQUIRE(send(*writer, padded(i, 16)) == PublishResult::ok);
   bench.ask_for(2);
   bench.spec.origins["history"] = {"less.yaml", 3, 1};
-  CHECK(receive_all(*bench.reader()) == numbers(18, 20, 16));
+  CHECK(receive_all(*bench.reader()) == numbers_up_to(18, 20, 16));
   bench.ask_for(0);
   CHECK(receive_all(*bench.reader()).empty());
   bench.ask_for(7);

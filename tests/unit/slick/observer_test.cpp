@@ -26,7 +26,7 @@ struct ObservedBench : TopicBench {
   }
 };
 
-std::string text_number(std::uint64_t number, std::size_t length) {
+std::string long_text(std::uint64_t number, std::size_t length) {
   std::string text = std::to_string(number) + ":";
   text.resize(length, static_cast<char>('a' + number % 26));
   return text;
@@ -42,8 +42,8 @@ TEST_CASE("an observer sees what is published, and nobody sees the observer") {
   const auto writer = bench.writer();
   const auto observer = bench.observer();
   for (std::uint64_t i = 0; i < 5; ++i) {
-    REQUIRE(send(*writer, text_number(i, length)) == PublishResult::ok);
-    CHECK(receive(*observer) == text_number(i, length));
+    REQUIRE(send(*writer, long_text(i, length)) == PublishResult::ok);
+    CHECK(receive(*observer) == long_text(i, length));
   }
   CHECK(receive_all(*reader).size() == 5);
   CHECK(writer->reader_count() == 1);
@@ -80,7 +80,7 @@ TEST_CASE("an observer of headers gets all but the data, of messages in cells an
   const auto writer = bench.writer();
   const auto observer = bench.observer(Observed::headers);
   for (std::uint64_t i = 0; i < 5; ++i) {
-    REQUIRE(send(*writer, text_number(i, length)) == PublishResult::ok);
+    REQUIRE(send(*writer, long_text(i, length)) == PublishResult::ok);
     const auto message = observer->take();
     REQUIRE(message);
     CHECK(message->data == nullptr);
@@ -120,12 +120,12 @@ TEST_CASE("a reliable publisher waits for readers, not for observers, and these 
   const ObservedBench bench;
   const auto writer = bench.writer();
   const auto observer = bench.observer();
-  for (std::uint64_t i = 0; i < 1000; ++i) REQUIRE(send(*writer, text_number(i, length)) == PublishResult::ok);
+  for (std::uint64_t i = 0; i < 1000; ++i) REQUIRE(send(*writer, long_text(i, length)) == PublishResult::ok);
   const auto seen = receive_all(*observer);
   const ReaderStats stats = observer->stats();
   CHECK(books_are(stats, seen.size(), 1000 - seen.size(), 0, 0));
   CHECK(stats.lost > 900);
-  if (!seen.empty()) CHECK(seen.back() == text_number(999, length));
+  if (!seen.empty()) CHECK(seen.back() == long_text(999, length));
 }
 
 TEST_CASE("an observer may come before the topic, and stays when the topic goes and comes back") {
@@ -153,7 +153,7 @@ TEST_CASE("no observer takes a torn message, whatever becomes of the memory unde
   std::atomic<bool> stop{false};
   std::thread publisher([&] {
     const auto writer = bench.writer();
-    for (std::uint64_t i = 0; !stop.load(std::memory_order_relaxed); ++i) (void)send(*writer, text_number(i, length));
+    for (std::uint64_t i = 0; !stop.load(std::memory_order_relaxed); ++i) (void)send(*writer, long_text(i, length));
   });
   std::thread taker([&] {  // so that chunks are lent again at once
     while (!stop.load(std::memory_order_relaxed)) (void)receive(*reader);
@@ -166,7 +166,7 @@ TEST_CASE("no observer takes a torn message, whatever becomes of the memory unde
           const auto message = observer->take();
           if (!message) continue;
           ++seen;
-          if (text_of(*message) != text_number(message->info.sequence, length)) ++wrong;
+          if (text_of(*message) != long_text(message->info.sequence, length)) ++wrong;
           observer->release(*message);
         }
         return seen > 20'000;

@@ -24,7 +24,7 @@ struct PoolBench : TopicBench {
   }
 };
 
-std::string text_number(std::uint64_t number, std::size_t length = kLarge) {
+std::string pooled_text(std::uint64_t number, std::size_t length = kLarge) {
   std::string text = std::to_string(number) + ":";
   text.resize(length, static_cast<char>('a' + number % 26));
   return text;
@@ -62,7 +62,7 @@ TEST_CASE("messages of every length arrive whole, by copy and by loan, in their 
   const auto writer = bench.writer();
   std::uint64_t number = 0;
   for (const std::size_t length : {0U, 1U, 63U, 64U, 65U, 66U, 4096U, 19'999U, 20'000U}) {
-    const std::string text = length < 2 ? std::string(length, 'x') : text_number(++number, length);
+    const std::string text = length < 2 ? std::string(length, 'x') : pooled_text(++number, length);
     REQUIRE(send(*writer, text) == PublishResult::ok);
     CHECK(receive(*reader) == text);
     REQUIRE(publish_loan(*writer, text) == PublishResult::ok);
@@ -132,7 +132,7 @@ TEST_CASE("views stay what they are until released, in any order, whatever is pu
   std::uint64_t state = 42;
   for (int round = 0; round < 3000; ++round) {
     state = state * 6364136223846793005U + 1442695040888963407U;
-    const std::string text = text_number(number++);
+    const std::string text = pooled_text(number++);
     REQUIRE(publish_loan(*writer, text) == PublishResult::ok);
     if (held.size() == 4) {
       const std::size_t victim = (state >> 33U) % held.size();
@@ -157,7 +157,7 @@ TEST_CASE("a view is released by another thread than the one that took it") {
   const auto reader = bench.reader();
   std::thread publisher([&] {
     const auto writer = bench.writer();
-    for (std::uint64_t i = 0; i < 4000; ++i) (void)send(*writer, text_number(i, length));
+    for (std::uint64_t i = 0; i < 4000; ++i) (void)send(*writer, pooled_text(i, length));
   });
   std::uint64_t wrong = 0;
   std::uint64_t seen = 0;
@@ -166,7 +166,7 @@ TEST_CASE("a view is released by another thread than the one that took it") {
     if (message) {
       ++seen;
       std::thread([&] {
-        if (message->size != length || text_of(*message) != text_number(message->info.sequence, length)) ++wrong;
+        if (message->size != length || text_of(*message) != pooled_text(message->info.sequence, length)) ++wrong;
         reader->release(*message);
       }).join();
     }
@@ -202,7 +202,7 @@ TEST_CASE("a reader that holds max_views chunks takes nothing more, says why, an
   bench.set_option("max_views", "2");
   const auto reader = bench.reader();
   const auto writer = bench.writer();
-  for (std::uint64_t i = 0; i < 3; ++i) REQUIRE(send(*writer, text_number(i)) == PublishResult::ok);
+  for (std::uint64_t i = 0; i < 3; ++i) REQUIRE(send(*writer, pooled_text(i)) == PublishResult::ok);
   const auto first = reader->take();
   const auto second = reader->take();
   REQUIRE(second);
@@ -216,8 +216,8 @@ TEST_CASE("a reader that holds max_views chunks takes nothing more, says why, an
   CHECK(wait->word->load_acquire() != wait->expected);
   const auto third = reader->take();
   REQUIRE(third);
-  CHECK(text_of(*third) == text_number(2));
-  CHECK(text_of(*second) == text_number(1));
+  CHECK(text_of(*third) == pooled_text(2));
+  CHECK(text_of(*second) == pooled_text(1));
   CHECK_FALSE(reader->holds_too_many());
 }
 
@@ -258,10 +258,10 @@ TEST_CASE("when every chunk is taken the publisher learns who has them") {
   const auto writer = bench.writer();
   std::vector<TakenMessage> held;
   for (std::uint64_t i = 0; i < 3; ++i) {
-    REQUIRE(send(*writer, text_number(i)) == PublishResult::ok);
+    REQUIRE(send(*writer, pooled_text(i)) == PublishResult::ok);
     held.push_back(*reader->take());
   }
-  CHECK(send(*writer, text_number(3)) == PublishResult::out_of_chunks);
+  CHECK(send(*writer, pooled_text(3)) == PublishResult::out_of_chunks);
   const LoanedBuffer refused = writer->loan(kLarge);
   CHECK(refused.refused == PublishResult::out_of_chunks);
   const std::string reason = writer->explain(refused.refused, kLarge);
@@ -270,7 +270,7 @@ TEST_CASE("when every chunk is taken the publisher learns who has them") {
                          Catch::Contains("raise 'chunks'"));
   CHECK(send(*writer, "short ones need none") == PublishResult::ok);
   reader->release(held[1]);
-  CHECK(send(*writer, text_number(4)) == PublishResult::ok);
+  CHECK(send(*writer, pooled_text(4)) == PublishResult::ok);
 }
 
 TEST_CASE("of several chunk sizes the smallest that is large enough and free is lent") {
@@ -324,11 +324,11 @@ TEST_CASE("what a dead reader held and a dead publisher had borrowed is lent aga
   });
   const auto file = bench.file();
   REQUIRE(eventually([&] { return lent_chunks(file) == 2 && file.reader(0).state.load_acquire() != 0; }));
-  REQUIRE(send(*writer, text_number(0)) == PublishResult::ok);
+  REQUIRE(send(*writer, pooled_text(0)) == PublishResult::ok);
   REQUIRE(eventually([&] { return held_chunks(file) == 1; }));
   dying.kill(SIGKILL);
   dying.wait();
-  for (std::uint64_t i = 0; i < 20; ++i) CHECK(send(*writer, text_number(i)) == PublishResult::ok);
+  for (std::uint64_t i = 0; i < 20; ++i) CHECK(send(*writer, pooled_text(i)) == PublishResult::ok);
   const LoanedBuffer first = writer->loan(kLarge);
   const LoanedBuffer second = writer->loan(kLarge);
   CHECK(second.data != nullptr);  // with the one in the window: three of four
@@ -344,11 +344,11 @@ TEST_CASE("a reference to a chunk that does not exist is passed over") {
   const auto reader = bench.reader();
   const auto writer = bench.writer();
   const auto file = bench.file();
-  REQUIRE(send(*writer, text_number(0)) == PublishResult::ok);
-  REQUIRE(send(*writer, text_number(1)) == PublishResult::ok);
+  REQUIRE(send(*writer, pooled_text(0)) == PublishResult::ok);
+  REQUIRE(send(*writer, pooled_text(1)) == PublishResult::ok);
   const std::uint32_t wild = 0xFFFF'FFF0U;
   std::memcpy(slick::TopicFile::payload(file.cell(0)), &wild, sizeof(wild));
-  CHECK(receive(*reader) == text_number(1));
+  CHECK(receive(*reader) == pooled_text(1));
   CHECK(books_are(reader->stats(), 1, 0, 1, 0));
 }
 
@@ -359,11 +359,11 @@ TEST_CASE("an evicted reader's views of chunks stay valid") {
   bench.spec.qos.max_blocking_time = 60s;
   const auto reader = bench.reader();
   const auto writer = bench.writer();
-  REQUIRE(send(*writer, text_number(0)) == PublishResult::ok);
+  REQUIRE(send(*writer, pooled_text(0)) == PublishResult::ok);
   const auto held = reader->take();
   REQUIRE(held);
-  for (std::uint64_t i = 1; i < 20; ++i) REQUIRE(send_elsewhere(*writer, text_number(i)) == PublishResult::ok);
-  CHECK(text_of(*held) == text_number(0));
+  for (std::uint64_t i = 1; i < 20; ++i) REQUIRE(send_elsewhere(*writer, pooled_text(i)) == PublishResult::ok);
+  CHECK(text_of(*held) == pooled_text(0));
   CHECK(reader->valid(*held));
   reader->release(*held);
   CHECK_FALSE(reader->take());

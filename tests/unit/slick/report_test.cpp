@@ -7,10 +7,10 @@ using namespace sluice::test;
 
 namespace {
 
-constexpr std::size_t kLarge = 20'000;
+constexpr std::size_t kLargeMessage = 20'000;
 
 struct ReportBench : TopicBench {
-  explicit ReportBench(Reliability reliability) : TopicBench(reliability, 4, kLarge) {
+  explicit ReportBench(Reliability reliability) : TopicBench(reliability, 4, kLargeMessage) {
     set_option("inline_limit", "64B");
     set_option("max_publishers", "2");
     set_option("max_subscribers", "2");
@@ -38,11 +38,11 @@ TEST_CASE("a report tells who has the chunks, from the loan to the release") {
   CHECK(bench.chunks().free == all);
   CHECK(bench.chunks().used == 0);
 
-  const LoanedBuffer loan = writer->loan(kLarge);
+  const LoanedBuffer loan = writer->loan(kLargeMessage);
   REQUIRE(loan.data != nullptr);
   CHECK(bench.chunks().lent == 1);
-  std::memset(loan.data, 'x', kLarge);
-  REQUIRE(writer->publish(loan, kLarge, 0) == PublishResult::ok);
+  std::memset(loan.data, 'x', kLargeMessage);
+  REQUIRE(writer->publish(loan, kLargeMessage, 0) == PublishResult::ok);
   CHECK(bench.chunks().lent == 0);
   CHECK(bench.chunks().unread == 1);
   CHECK(bench.chunks().used == 1);
@@ -58,14 +58,14 @@ TEST_CASE("a report tells who has the chunks, from the loan to the release") {
 
 TEST_CASE("a report's copies are those that memory shows") {
   const auto reliability = GENERATE(Reliability::best_effort, Reliability::reliable);
-  const std::size_t length = GENERATE(std::size_t{64}, std::size_t{65}, kLarge);
+  const std::size_t length = GENERATE(std::size_t{64}, std::size_t{65}, kLargeMessage);
   const ReportBench bench(reliability);
   const auto reader = bench.reader();
   const auto writer = bench.writer();
   const std::vector<CopiesPerDelivery> told = bench.report().copies;
   REQUIRE(told.size() == 2);
   CHECK(told[0].up_to == 64);
-  CHECK(told[1].up_to == kLarge);
+  CHECK(told[1].up_to == kLargeMessage);
   const CopiesPerDelivery& copies = told[length <= told[0].up_to ? 0 : 1];
 
   const auto file = bench.file();
@@ -97,8 +97,8 @@ TEST_CASE("a report looks at the topic that is there, not at what the one who as
   CHECK(report.exists);
   CHECK(report.qos.reliability == Reliability::reliable);
   CHECK(report.qos.depth == 4);
-  CHECK(report.max_size == kLarge);
+  CHECK(report.max_size == kLargeMessage);
   CHECK(report.copies.size() == 2);
   REQUIRE(report.chunks.size() == 1);
-  CHECK(report.chunks[0].size >= kLarge);
+  CHECK(report.chunks[0].size >= kLargeMessage);
 }

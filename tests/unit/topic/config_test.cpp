@@ -16,9 +16,9 @@ using sluice::test::ScopedEnvironment;
 
 namespace {
 
-Config parse(const std::string& text) { return Config::parse(text, "x.yaml"); }
+Config parse_config(const std::string& text) { return Config::parse(text, "x.yaml"); }
 std::string parse_error(const std::string& text) {
-  return error_text([&] { return parse(text); });
+  return error_text([&] { return parse_config(text); });
 }
 /// The error of an entry `/a: {SETTINGS}`; the settings begin at column 8 of line 1.
 std::string setting_error(const std::string& settings) { return parse_error("topics: {/a: {" + settings + "}}"); }
@@ -28,7 +28,7 @@ const std::string kTopic = " of topic '/a': ";
 
 TEST_CASE("the golden path: every common key, with its place") {
   const ScopedEnvironment no_domain{"SLUICE_DOMAIN", ""};
-  const Config config = parse(R"(
+  const Config config = parse_config(R"(
 domain: 7
 topics:
   /imu/raw:
@@ -63,7 +63,7 @@ topics:
 }
 
 TEST_CASE("the example of the design parses") {
-  const Config config = parse(R"(domain: 0
+  const Config config = parse_config(R"(domain: 0
 topics:
   /imu/raw:      {type: demo/Imu, transport: slick, depth: 1024, reliability: reliable}
   /camera/image: {transport: slick, max_size: 8MiB, depth: 8}
@@ -78,7 +78,7 @@ topics:
 }
 
 TEST_CASE("a topic that nobody mentions gets the defaults") {
-  const Config config = parse("topics: {/a: {depth: 4}}");
+  const Config config = parse_config("topics: {/a: {depth: 4}}");
   const TopicSpec spec = config.topic("/b");
   CHECK(spec.qos == QoS{});
   CHECK(spec.transport == "slick");
@@ -92,16 +92,16 @@ TEST_CASE("a topic that nobody mentions gets the defaults") {
 
 TEST_CASE("empty files, empty topics and empty entries") {
   for (const char* text : {"", "# nothing\n", "topics:\n", "topics: {}\n", "{}"}) {
-    CHECK(parse(text).topic_names().empty());
+    CHECK(parse_config(text).topic_names().empty());
   }
-  CHECK(parse("topics:\n  /a:\n  /b: {}\n").mentions("/a"));
-  CHECK(parse("topics:\n  /a:\n  /b: {}\n").topic("/a").origins.empty());
+  CHECK(parse_config("topics:\n  /a:\n  /b: {}\n").mentions("/a"));
+  CHECK(parse_config("topics:\n  /a:\n  /b: {}\n").topic("/a").origins.empty());
 }
 
 TEST_CASE("relative names in a file are names in the root namespace") {
-  CHECK(parse("topics: {imu/raw: {depth: 4}}").topic("/imu/raw").qos.depth == 4);
-  CHECK(parse("topics: {'camera/*': {depth: 4}}").topic("/camera/left").qos.depth == 4);
-  CHECK(parse("topics: {imu/raw: {depth: 4}}").topic_names() == std::vector<std::string>{"/imu/raw"});
+  CHECK(parse_config("topics: {imu/raw: {depth: 4}}").topic("/imu/raw").qos.depth == 4);
+  CHECK(parse_config("topics: {'camera/*': {depth: 4}}").topic("/camera/left").qos.depth == 4);
+  CHECK(parse_config("topics: {imu/raw: {depth: 4}}").topic_names() == std::vector<std::string>{"/imu/raw"});
   CHECK(parse_error("topics:\n  imu/raw: {depth: 4}\n  /imu/raw: {depth: 4}\n") ==
         "x.yaml:3:3: topic '/imu/raw' was already given at x.yaml:2:3; merge the two entries");
   CHECK(parse_error("topics:\n  /a/*: {depth: 4}\n  a/*: {}\n") ==
@@ -140,7 +140,7 @@ TEST_CASE("unknown keys, with the nearest known one") {
 }
 
 TEST_CASE("options of a transport that is not shipped are left to it, with their places") {
-  const Config config = parse("topics:\n  /a: {transport: mailbox, slots: 8, depth: 4}\n");
+  const Config config = parse_config("topics:\n  /a: {transport: mailbox, slots: 8, depth: 4}\n");
   const TopicSpec spec = config.topic("/a");
   CHECK(spec.transport == "mailbox");
   CHECK(spec.qos.depth == 4);
@@ -148,15 +148,15 @@ TEST_CASE("options of a transport that is not shipped are left to it, with their
   CHECK(spec.options.at("slots").value == "8");
   CHECK(spec.options.at("slots").origin.text() == "x.yaml:2:35");
   SECTION("whichever entry names the transport") {
-    const Config layered = parse("topics: {/**: {transport: mailbox}, '/cam/*': {slots: 8}}");
+    const Config layered = parse_config("topics: {/**: {transport: mailbox}, '/cam/*': {slots: 8}}");
     CHECK(layered.topic("/cam/left").options.at("slots").value == "8");
-    CHECK(parse("topics: {/**: {transport: mailbox}, /a: {slots: 8}}").topic("/a").options.count("slots") == 1);
+    CHECK(parse_config("topics: {/**: {transport: mailbox}, /a: {slots: 8}}").topic("/a").options.count("slots") == 1);
   }
   SECTION("but not on a topic that a shipped transport carries") {
     const std::string refused = "unknown key 'slots' in topic '/cam/left'; accepted are type, transport, ";
     CHECK(parse_error("topics: {/**: {transport: mailbox}, /cam/left: {transport: slick, slots: 8}}")
               .starts_with("x.yaml:1:67: " + refused));
-    const Config wildcard = parse("topics: {/b: {transport: mailbox}, '/cam/*': {slots: 8}}");
+    const Config wildcard = parse_config("topics: {/b: {transport: mailbox}, '/cam/*': {slots: 8}}");
     CHECK(error_text([&] { return wildcard.topic("/cam/left"); }).starts_with("x.yaml:1:47: " + refused));
   }
   SECTION("a wildcard's unknown keys are refused at once when nobody can have meant them") {
@@ -224,7 +224,7 @@ TEST_CASE("values of topic settings: every refusal in full") {
 }
 
 TEST_CASE("the largest and smallest accepted values") {
-  const TopicSpec spec = parse(
+  const TopicSpec spec = parse_config(
                              "topics: {/a: {depth: 1048576, max_size: 1GiB, durability: transient_local, "
                              "history: 1048576, reliability: reliable, max_blocking_time: 0}}")
                              .topic("/a");
@@ -232,7 +232,7 @@ TEST_CASE("the largest and smallest accepted values") {
   CHECK(spec.qos.history == 1'048'576);
   CHECK(spec.max_size == std::size_t{1} << 30U);
   CHECK(spec.qos.max_blocking_time == 0ns);
-  CHECK(parse("topics: {/a: {max_size: 1, timestamps: true}}").topic("/a").max_size == 1);
+  CHECK(parse_config("topics: {/a: {max_size: 1, timestamps: true}}").topic("/a").max_size == 1);
 }
 
 TEST_CASE("settings that contradict each other name both places") {
@@ -258,7 +258,7 @@ TEST_CASE("contradictions between a wildcard and an exact entry count too") {
   CHECK(parse_error("topics:\n  /**: {max_blocking_time: 50ms}\n  /a: {reliability: best_effort}\n") ==
         "x.yaml:2:28: topic '/a': max_blocking_time 50ms contradicts reliability: best_effort at x.yaml:3:21; set "
         "reliability: reliable, or remove max_blocking_time");
-  const Config config = parse("topics:\n  /**: {durability: volatile}\n  /b/*: {history: 2}\n");
+  const Config config = parse_config("topics:\n  /**: {durability: volatile}\n  /b/*: {history: 2}\n");
   CHECK(error_text([&] { return config.topic("/b/x"); }) ==
         "x.yaml:3:19: topic '/b/x': history 2 contradicts durability: volatile at x.yaml:2:21; set durability: "
         "transient_local, or remove history");
@@ -269,18 +269,18 @@ TEST_CASE("a wildcard entry that can never be right is refused at once; one that
   CHECK(parse_error("topics: {/**: {reliability: best_effort, max_blocking_time: 1s}}") ==
         "x.yaml:1:61: topic '/**': max_blocking_time 1s contradicts reliability: best_effort at x.yaml:1:29; set "
         "reliability: reliable, or remove max_blocking_time");
-  const Config config = parse("topics: {/**: {durability: transient_local}, /a: {history: 2}}");
+  const Config config = parse_config("topics: {/**: {durability: transient_local}, /a: {history: 2}}");
   CHECK(config.topic("/a").qos.history == 2);
   CHECK(error_text([&] { return config.topic("/b"); }) ==
         "x.yaml:1:28: topic '/b': durability: transient_local needs history, the number of messages for a late "
         "joiner; add history: 1");
-  CHECK(parse("topics: {/**: {max_blocking_time: 1s}}").topic("/a").qos.max_blocking_time == 1s);
+  CHECK(parse_config("topics: {/**: {max_blocking_time: 1s}}").topic("/a").qos.max_blocking_time == 1s);
 }
 
 TEST_CASE("domain settings") {
   const ScopedEnvironment no_domain{"SLUICE_DOMAIN", ""};
   const ScopedEnvironment no_directory{"SLUICE_RUNTIME_DIR", ""};
-  const Config config = parse(
+  const Config config = parse_config(
       "domain: 4294967295\nruntime_dir: /run/sluice//\ngroup: robots\nmode: 0660\n"
       "plugin_path: [/opt/a, b]\n");
   const DomainSettings& domain = config.domain();
@@ -301,7 +301,7 @@ TEST_CASE("log settings") {
   const ScopedEnvironment no_level{"SLUICE_LOG_LEVEL", ""};
   const ScopedEnvironment no_directory{"SLUICE_LOG_DIR", ""};
   const DomainSettings domain =
-      parse("log_level: warn\nlog_dir: /var/log/x/\nlog_max_size: 64KiB\nlog_files: 5\n").domain();
+      parse_config("log_level: warn\nlog_dir: /var/log/x/\nlog_max_size: 64KiB\nlog_files: 5\n").domain();
   CHECK(domain.log_level == "warn");
   CHECK(domain.log_dir == "/var/log/x");
   CHECK(domain.log_max_size == 65536);
@@ -314,7 +314,7 @@ TEST_CASE("log settings") {
   CHECK(parse_error("log_files: 0") ==
         "x.yaml:1:12: log_files: '0' is not accepted; expected a whole number from 1 to 1000");
   const ScopedEnvironment level{"SLUICE_LOG_LEVEL", "off"};
-  CHECK(parse("log_level: warn").domain().log_level == "off");
+  CHECK(parse_config("log_level: warn").domain().log_level == "off");
   const ScopedEnvironment wrong{"SLUICE_LOG_LEVEL", "loud"};
   CHECK(parse_error("{}") ==
         "environment SLUICE_LOG_LEVEL: log_level: 'loud' is not accepted; expected trace, debug, "
@@ -332,8 +332,9 @@ TEST_CASE("plugin directories are relative to the file that names them") {
 }
 
 TEST_CASE("file modes are octal, with or without a leading zero or quotes") {
-  for (const std::string text : {"0660", "'0660'", "660", "0o660"}) CHECK(parse("mode: " + text).domain().mode == 0660);
-  for (const std::string text : {"0600", "0640", "0644", "0664", "0666"}) CHECK_NOTHROW(parse("mode: " + text));
+  for (const std::string text : {"0660", "'0660'", "660", "0o660"})
+    CHECK(parse_config("mode: " + text).domain().mode == 0660);
+  for (const std::string text : {"0600", "0640", "0644", "0664", "0666"}) CHECK_NOTHROW(parse_config("mode: " + text));
   for (const std::string text : {"0700", "0661", "0400", "0620", "0602", "0606", "0646", "0", "01660", "00660", "4660",
                                  "rw", "0680", "-660", ""}) {
     CHECK(parse_error("mode: '" + text + "'") ==
@@ -358,7 +359,7 @@ TEST_CASE("the environment overrides files; what is wrong in it names the variab
   {
     const ScopedEnvironment domain{"SLUICE_DOMAIN", "42"};
     const ScopedEnvironment directory{"SLUICE_RUNTIME_DIR", "/tmp/x/"};
-    const Config config = parse("domain: 7\nruntime_dir: /run/y\n");
+    const Config config = parse_config("domain: 7\nruntime_dir: /run/y\n");
     CHECK(config.domain().directory() == "/tmp/x/domain-42");
     CHECK(config.domain().origins.at("domain").text() == "environment SLUICE_DOMAIN");
     CHECK(config.domain().origins.at("runtime_dir").text() == "environment SLUICE_RUNTIME_DIR");
@@ -366,7 +367,7 @@ TEST_CASE("the environment overrides files; what is wrong in it names the variab
   }
   {
     const ScopedEnvironment domain{"SLUICE_DOMAIN", ""};
-    CHECK(parse("domain: 7").domain().domain == 7);
+    CHECK(parse_config("domain: 7").domain().domain == 7);
   }
   {
     const ScopedEnvironment domain{"SLUICE_DOMAIN", "seven"};

@@ -14,7 +14,7 @@ std::string value(const Config& config, const std::string& node, const std::stri
   return config.parameters(node).at(name).text;
 }
 
-std::string parse_error(const std::string& text) {
+std::string parameter_error(const std::string& text) {
   return error_text([&] { return Config::parse(text, "x.yaml"); });
 }
 
@@ -49,14 +49,15 @@ TEST_CASE("lists are written as after --param, and mappings in mappings are name
 }
 
 TEST_CASE("wrong entries of nodes are refused with their place") {
-  CHECK(parse_error("nodes: [a]") == "x.yaml:1:8: nodes: expected a mapping, found a list");
-  CHECK_THAT(parse_error("nodes: {/a: {parameter: {}}}"), Contains("x.yaml:1:14: ") && Contains("'parameters'"));
-  CHECK_THAT(parse_error("nodes: {/a: {parameters: {x: }}}"), Contains("expected a value, found nothing"));
-  CHECK_THAT(parse_error("nodes: {/a: {parameters: {x: [[1]]}}}"), Contains("x.yaml:1:31: "));
-  CHECK_THAT(parse_error("nodes: {/a: {parameters: {x.y: 1, x: {y: 2}}}}"),
+  CHECK(parameter_error("nodes: [a]") == "x.yaml:1:8: nodes: expected a mapping, found a list");
+  CHECK_THAT(parameter_error("nodes: {/a: {parameter: {}}}"), Contains("x.yaml:1:14: ") && Contains("'parameters'"));
+  CHECK_THAT(parameter_error("nodes: {/a: {parameters: {x: }}}"), Contains("expected a value, found nothing"));
+  CHECK_THAT(parameter_error("nodes: {/a: {parameters: {x: [[1]]}}}"), Contains("x.yaml:1:31: "));
+  CHECK_THAT(parameter_error("nodes: {/a: {parameters: {x.y: 1, x: {y: 2}}}}"),
              Contains("was already given at x.yaml:1:32"));
-  CHECK_THAT(parse_error("nodes: {/a: {}, a: {}}"), Contains("merge the two entries"));
-  CHECK_THAT(parse_error("nodes: {/a b: {}}"), Contains("x.yaml:1:9: node name "));
-  CHECK_THAT(parse_error("nodes: {/a/b: {parameters: {z: 1}}, /*/b: {parameters: {x: 1}}, /a/*: {parameters: {x: 2}}}"),
-             Contains("parameter 'x' is set to '2' by '/a/*'") && Contains("set it for the node itself"));
+  CHECK_THAT(parameter_error("nodes: {/a: {}, a: {}}"), Contains("merge the two entries"));
+  CHECK_THAT(parameter_error("nodes: {/a b: {}}"), Contains("x.yaml:1:9: node name "));
+  CHECK_THAT(
+      parameter_error("nodes: {/a/b: {parameters: {z: 1}}, /*/b: {parameters: {x: 1}}, /a/*: {parameters: {x: 2}}}"),
+      Contains("parameter 'x' is set to '2' by '/a/*'") && Contains("set it for the node itself"));
 }

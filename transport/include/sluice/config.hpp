@@ -33,8 +33,9 @@ struct DomainSettings {
 
 /// A parameter's value in `nodes`, and where it is written.
 struct ConfiguredParameter {
-  std::string text;  ///< As after --param: a list as JSON, anything else as it is.
-  Origin origin;     ///< For errors.
+  std::string text;          ///< As after --param: a list as JSON, anything else as it is.
+  Origin origin;             ///< For errors.
+  bool for_one_node = true;  ///< Not by a pattern: whoever wrote it expects this node to have it.
 };
 
 /// The configuration of a process: YAML files, environment and defaults, resolved topic by topic.

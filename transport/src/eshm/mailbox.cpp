@@ -59,7 +59,7 @@ void MailboxReader::start(const MailboxMemory& memory, From from) noexcept {
 
 void MailboxReader::deliver(std::uint32_t sequence, std::uint64_t write_count, Message& message) noexcept {
   const std::uint64_t writes = writes_between(last_, sequence, last_count_, write_count);
-  memory_.tail->read_count.fetch_add_relaxed(1);
+  if (!memory_.read_only) memory_.tail->read_count.fetch_add_relaxed(1);
   completed_ += writes;
   ++books_.received;
   books_.conflated += writes - 1;

@@ -16,7 +16,7 @@ namespace sluice::eshm {
 
 namespace {
 
-constexpr std::chrono::milliseconds kPollPeriod{1};
+constexpr std::chrono::milliseconds kCreatorPollPeriod{1};
 
 /// The header's words that say what a segment is, read with pread: a file that shrinks is an error and not a signal.
 struct Identity {
@@ -31,12 +31,13 @@ struct Identity {
 };
 static_assert(sizeof(Identity) == 56);
 
-[[noreturn]] void throw_cannot_open(const std::string& path, int error) {
+[[noreturn]] void throw_cannot_open(const std::string& path, bool read_only, int error) {
   struct stat info {};
   if ((error == EACCES || error == EPERM) && ::stat(path.c_str(), &info) == 0) {
     throw SystemError("channel '" + path + "' belongs to " + shm::user_text(info.st_uid) + " with mode " +
                           shm::mode_text(info.st_mode & 0777U) + ", and " + shm::user_text(::geteuid()) +
-                          " may not read and write it; let its creator share it (mode 0666, or 0660 and a group)",
+                          " may not read " + (read_only ? "" : "and write ") +
+                          "it; let its creator share it (mode 0666, or 0660 and a group)",
                       error);
   }
   if (error == ELOOP) throw Error("channel '" + path + "' is a symbolic link; remove it");
@@ -80,8 +81,12 @@ void check_identity(const Identity& found, std::uint64_t size, std::size_t max_s
 
 MailboxMemory Segment::mailbox(Side writer) const noexcept {
   const std::uint64_t start = mailbox_offset(writer, max_size);
-  return {mapping.at<MailboxHead>(start), mapping.data() + start + sizeof(MailboxHead),
-          mapping.at<MailboxTail>(start + mailbox_tail_offset(max_size)), max_size, protocol == Protocol::v3};
+  return {mapping.at<MailboxHead>(start),
+          mapping.data() + start + sizeof(MailboxHead),
+          mapping.at<MailboxTail>(start + mailbox_tail_offset(max_size)),
+          max_size,
+          protocol == Protocol::v3 && !read_only,
+          read_only};
 }
 
 std::string segment_path(const std::string& name) {
@@ -117,10 +122,11 @@ std::optional<Segment> attach_segment(const SegmentRequest& request) {
   Segment segment;
   segment.path = segment_path(request.name);
   const std::string what = "channel '" + segment.path + "'";
-  const shm::UniqueFd fd(::open(segment.path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const int rights = request.read_only ? O_RDONLY : O_RDWR;
+  const shm::UniqueFd fd(::open(segment.path.c_str(), rights | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid()) {
     if (errno == ENOENT) return std::nullopt;
-    throw_cannot_open(segment.path, errno);
+    throw_cannot_open(segment.path, request.read_only, errno);
   }
   const shm::Deadline deadline = shm::Deadline::after(request.patience);
   for (;;) {
@@ -133,8 +139,10 @@ std::optional<Segment> attach_segment(const SegmentRequest& request) {
     const std::string problem = incomplete(found, size, what);
     if (problem.empty()) {
       check_identity(found, size, request.max_size, what);
-      segment.lock = shm::FileLock::reopen(fd.get(), what);
-      segment.mapping = shm::map_file(fd.get(), size, shm::MapMode::read_write, true, what);
+      if (!request.read_only) segment.lock = shm::FileLock::reopen(fd.get(), what);
+      const auto mode = request.read_only ? shm::MapMode::read_only : shm::MapMode::read_write;
+      segment.mapping = shm::map_file(fd.get(), size, mode, !request.read_only, what);
+      segment.read_only = request.read_only;
       segment.max_size = request.max_size;
       segment.protocol = Protocol{found.version};
       segment.device = info.st_dev;
@@ -142,7 +150,7 @@ std::optional<Segment> attach_segment(const SegmentRequest& request) {
       return segment;
     }
     if (deadline.passed() || shm::sleep_cancelled()) throw Error(problem);
-    shm::sleep_for(kPollPeriod);
+    shm::sleep_for(kCreatorPollPeriod);
   }
 }
 

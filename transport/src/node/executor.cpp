@@ -103,6 +103,7 @@ void ExecutorImpl::watch_in(const std::shared_ptr<Runtime>& other) {
 void ExecutorImpl::begin_spinning() {
   const std::lock_guard lock(mutex);
   spinning = true;
+  for (const NodeImpl* node : nodes) node->warn_of_ignored_parameters();  // what it declares it has declared by now
 }
 
 /// Between two spins nothing is stuck, also when a callback threw.

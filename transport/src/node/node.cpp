@@ -72,6 +72,7 @@ Node::~Node() {
     executor = impl_->executor;
   }
   if (executor != nullptr) executor->remove(*this);
+  impl_->warn_of_ignored_parameters();  // of a node that never spun
   impl_->runtime->record().remove(impl_->record_entry);
 }
 
@@ -85,6 +86,10 @@ void detail::NodeImpl::notify() {
   if (executor == nullptr) return;
   executor->impl_->changed = true;
   executor->impl_->wait_set.interrupt();
+}
+
+void detail::NodeImpl::warn_of_ignored_parameters() const {
+  for (const std::string& sentence : parameters->unclaimed()) logger->warn("{}", sentence);
 }
 
 namespace {

@@ -55,6 +55,9 @@ struct NodeImpl {
 
   /// Tells the executor, wherever it sleeps, that the lists changed.
   void notify();
+
+  /// A misspelt parameter would otherwise be no more than a default that nobody understands.
+  void warn_of_ignored_parameters() const;
 };
 
 /// How a subscription sleeps. As long as nobody has rung it is left alone while others have messages, so that one busy

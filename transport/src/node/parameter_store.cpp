@@ -77,7 +77,9 @@ ParameterValue ParameterStore::declare(const std::string& name, ParameterValue o
   if (name.empty()) throw Error("node '" + node_ + "': a parameter must have a name");
   ParameterDescription parameter{name, std::move(otherwise), std::move(options)};
   if (const auto written = overrides_.find(name); written != overrides_.end()) {
-    const auto& [text, origin] = written->second;
+    claim(name);  // also if it cannot be: that is told below
+    const std::string& text = written->second.text;
+    const Origin& origin = written->second.origin;
     auto value = parse_parameter(parameter.value, text);
     if (!value) {
       throw ConfigError(origin, what(name) + " has the value " + quote(text) + ", which is not of its type " +
@@ -101,8 +103,28 @@ ParameterValue ParameterStore::declare(const std::string& name, ParameterValue o
 std::optional<std::string> ParameterStore::text(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   if (const auto found = declared_.find(name); found != declared_.end()) return to_text(found->second.value);
-  if (const auto written = overrides_.find(name); written != overrides_.end()) return written->second.text;
-  return std::nullopt;
+  const auto written = overrides_.find(name);
+  if (written == overrides_.end()) return std::nullopt;
+  claimed_.insert(name);
+  return written->second.text;
+}
+
+void ParameterStore::claim(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  claimed_.insert(name);
+}
+
+std::vector<std::string> ParameterStore::unclaimed() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, parameter] : declared_) names.push_back(name);
+  std::vector<std::string> sentences;
+  for (const auto& [name, written] : overrides_) {
+    if (!written.for_one_node || !claimed_.insert(name).second) continue;
+    sentences.push_back("parameter " + quote(name) + " (" + written.origin.text() +
+                        ") is ignored: this node has none of that name" + did_you_mean(name, names));
+  }
+  return sentences;
 }
 
 ParameterDescription ParameterStore::describe(const std::string& name) const {

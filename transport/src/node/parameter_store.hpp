@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,18 +31,23 @@ class ParameterStore {
   /// Asks the callback and sets. Throws Error: unknown, read only, wrong type, out of range, refused.
   void set(const std::string& name, const ParameterValue& value);
 
+  /// What was given for this node and nobody has declared or asked for by now; one sentence each, and each once.
+  [[nodiscard]] std::vector<std::string> unclaimed();
+
   void set_callback(ParameterCallback callback);
   [[nodiscard]] bool has_callback() const;
 
  private:
   [[nodiscard]] const ParameterDescription& find(const std::string& name) const;
   [[nodiscard]] std::string what(const std::string& name) const;
+  void claim(const std::string& name);
   void check(const ParameterDescription& parameter, const ParameterValue& value) const;
 
   const std::string node_;
   const std::map<std::string, ConfiguredParameter> overrides_;
   mutable std::mutex mutex_;
   std::map<std::string, ParameterDescription> declared_;
+  mutable std::set<std::string> claimed_;  ///< Overrides that were declared, asked for, or told of.
   std::shared_ptr<const ParameterCallback> callback_;
 };
 

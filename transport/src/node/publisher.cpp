@@ -16,7 +16,7 @@ namespace sluice::detail {
 namespace {
 
 /// Messages that are handed to the transport at once: what lies on the stack meanwhile is one kilobyte.
-constexpr std::size_t kSlice = 64;
+constexpr std::size_t kPublishSlice = 64;
 
 }  // namespace
 
@@ -61,11 +61,11 @@ BatchResult PublisherCore::publish_batch(std::span<const std::span<const std::by
 BatchResult PublisherCore::publish_batch(std::span<const std::byte> messages, std::size_t each) {
   check_not_forked();
   const std::int64_t now = timestamp();
-  std::array<std::span<const std::byte>, kSlice> slice;
+  std::array<std::span<const std::byte>, kPublishSlice> slice;
   std::size_t left = each == 0 ? 0 : messages.size() / each;
   BatchResult batch;
   while (left > 0 && batch.result == PublishResult::ok) {
-    const std::size_t size = std::min(left, kSlice);
+    const std::size_t size = std::min(left, kPublishSlice);
     for (std::size_t i = 0; i < size; ++i) slice[i] = messages.subspan(i * each, each);
     const BatchResult part = send_batch(std::span(slice).first(size), now);
     batch = {batch.sent + part.sent, part.result};

@@ -27,7 +27,7 @@ constexpr std::uint64_t kLatencySample = 16;
 
 /// Messages that are taken from the transport at once when they are copied: what lies on the stack meanwhile is a few
 /// kilobytes, and publishers are not held up by more than that.
-constexpr std::size_t kSlice = 64;
+constexpr std::size_t kTakeSlice = 64;
 
 std::unique_ptr<Reader> open_reader(Transport& transport, const TopicSpec& spec, const TransportContext& context,
                                     SubscriptionCore::Role role) {
@@ -217,11 +217,11 @@ bool SubscriptionCore::sleep(shm::Deadline deadline) {
 }
 
 std::size_t SubscriptionCore::take_copies(std::span<std::byte> out, std::size_t each, std::span<MessageInfo> infos) {
-  std::array<TakenMessage, kSlice> slice;
+  std::array<TakenMessage, kTakeSlice> slice;
   const std::size_t most = out.size() / each;
   std::size_t count = 0;
   while (count < most) {
-    const std::size_t wanted = std::min(kSlice, most - count);
+    const std::size_t wanted = std::min(kTakeSlice, most - count);
     const std::size_t taken = take_batch(std::span(slice).first(wanted));
     for (const TakenMessage& message : std::span(slice).first(taken)) {
       if (!copy_and_release(message, out.subspan(count * each, each))) continue;

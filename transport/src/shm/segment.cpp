@@ -61,17 +61,25 @@ namespace {
 
 std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
+[[noreturn]] void throw_cannot_create(const std::string& what, const std::string& directory, int error) {
+  const std::string failure = what + ": cannot create a file in '" + directory + "'";
+  struct stat info {};
+  if (error != EACCES || ::stat(directory.c_str(), &info) != 0) throw SystemError(failure, error);
+  throw SystemError(failure + ", which belongs to " + user_text(info.st_uid) + " with mode " +
+                        mode_text(info.st_mode & 0777U) + ", and " + user_text(::geteuid()) +
+                        " may not write there; share it with 'group' and 'mode: 0660', or use another 'runtime_dir'",
+                    error);
+}
+
 /// Unnamed where the file system knows how; else under a name that no attacher uses.
 UniqueFd open_unnamed(const UnnamedSegment::Request& request, std::string& temporary) {
   const std::string directory = directory_of(request.path);
   UniqueFd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (fd.valid()) return fd;
-  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
-    throw SystemError(request.what + ": cannot create a file in '" + directory + "'", errno);
-  }
+  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) throw_cannot_create(request.what, directory, errno);
   temporary = directory + "/.unfinished-XXXXXX";
   fd = UniqueFd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd.valid()) throw SystemError(request.what + ": cannot create a file in '" + directory + "'", errno);
+  if (!fd.valid()) throw_cannot_create(request.what, directory, errno);
   return fd;
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kSize = sizeof(std::uint64_t);
 constexpr std::chrono::seconds kPatience{2};  // for a creator between its open and its ftruncate
-constexpr std::chrono::milliseconds kPollPeriod{1};
+constexpr std::chrono::milliseconds kCreatorPollPeriod{1};
 
 std::optional<shm::Mapping> try_attach(const std::string& path, const std::string& what) {
   const shm::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -42,7 +42,7 @@ std::optional<shm::Mapping> try_attach(const std::string& path, const std::strin
                   " bytes, but a shared cursor has 8; it is something else, or its creator died: choose another name " +
                   "or remove it");
     }
-    shm::sleep_for(kPollPeriod);
+    shm::sleep_for(kCreatorPollPeriod);
   }
 }
 

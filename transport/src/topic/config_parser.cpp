@@ -24,10 +24,6 @@ namespace {
 constexpr std::size_t kMostTopics = 10'000;
 constexpr std::size_t kMostWildcards = 1'000;
 
-[[noreturn]] void refuse(const std::string& text, const std::string& expected) {
-  throw Error(quote(text) + " is not accepted; expected " + expected);
-}
-
 bool has_control_character(const std::string& text) {
   return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
 }
@@ -38,7 +34,7 @@ std::uint32_t parse_domain(const std::string& text) {
 
 std::string parse_runtime_dir(std::string text) {
   if (!text.starts_with('/') || has_control_character(text)) {
-    refuse(text, "an absolute path, such as /dev/shm/sluice");
+    refuse_value(text, "an absolute path, such as /dev/shm/sluice");
   }
   while (text.size() > 1 && text.ends_with('/')) text.pop_back();
   return text;
@@ -55,20 +51,20 @@ std::uint32_t parse_mode(const std::string& text) {
   // Without its own two bits the owner is locked out; nobody can write what they cannot read, and nobody means to give
   // others more than the group.
   if ((mode & ~0066U) != 0600U || group == 02U || others == 02U || (others & ~group) != 0) {
-    refuse(text, "octal permissions without execute bits: 0600, 0640, 0644, 0660, 0664 or 0666");
+    refuse_value(text, "octal permissions without execute bits: 0600, 0640, 0644, 0660, 0664 or 0666");
   }
   return mode;
 }
 
 std::string parse_group(const std::string& text) {
-  if (text.empty() || has_control_character(text)) refuse(text, "a group's name or number");
+  if (text.empty() || has_control_character(text)) refuse_value(text, "a group's name or number");
   return text;
 }
 
 std::string parse_log_level(const std::string& text) {
   static const std::array<std::string_view, 7> levels{"trace", "debug", "info", "warn", "error", "critical", "off"};
   if (std::find(levels.begin(), levels.end(), text) == levels.end()) {
-    refuse(text, "trace, debug, info, warn, error, critical or off");
+    refuse_value(text, "trace, debug, info, warn, error, critical or off");
   }
   return text;
 }
@@ -76,7 +72,7 @@ std::string parse_log_level(const std::string& text) {
 std::uint64_t parse_log_max_size(const std::string& text) {
   constexpr std::uint64_t kLeast = 4096;
   const std::uint64_t size = parse_size(text);
-  if (size < kLeast) refuse(text, "a size of at least 4KiB");
+  if (size < kLeast) refuse_value(text, "a size of at least 4KiB");
   return size;
 }
 
@@ -84,7 +80,7 @@ std::uint32_t parse_log_files(const std::string& text) { return parse_number(tex
 
 /// A plugin directory, relative to the directory of the file that names it.
 std::string parse_plugin_directory(const std::string& text, const std::string& source) {
-  if (text.empty() || has_control_character(text)) refuse(text, "a directory");
+  if (text.empty() || has_control_character(text)) refuse_value(text, "a directory");
   const std::size_t slash = source.rfind('/');
   if (text.starts_with('/') || slash == std::string::npos) return text;
   return source.substr(0, slash + 1) + text;
@@ -132,19 +128,6 @@ void add_domain_setting(DomainSettings& domain, const std::string& key, const Ya
 }
 
 /// "imu/raw" and "/imu/raw" are one topic: there is no namespace in a configuration file.
-std::string absolute_pattern(const YamlNode::Entry& entry) {
-  std::string name = entry.key;
-  try {
-    check_name("topic name", name, NameForm{.wildcards = true});
-    if (name.starts_with('/')) return name;
-    name.insert(name.begin(), '/');
-    check_name("topic name", name, NameForm{.wildcards = true});
-  } catch (const Error& error) {
-    throw ConfigError(entry.origin, error.what());
-  }
-  return name;
-}
-
 void merge_topic(ConfigData& data, const std::string& pattern, Settings&& settings) {
   TopicPattern parsed{pattern};
   auto& entries = parsed.exact() ? data.topics : data.wildcards;
@@ -157,7 +140,7 @@ void add_topics(ConfigData& data, const YamlNode& topics) {
   topics.require_mapping("topics");
   std::map<std::string, Origin> seen;  // in this document: a second file may well name the same topic
   for (const YamlNode::Entry& entry : topics.entries()) {
-    const std::string pattern = absolute_pattern(entry);
+    const std::string pattern = absolute_pattern("topic name", entry.key, entry.origin);
     const std::string what = "topic " + quote(pattern);
     const auto [place, inserted] = seen.emplace(pattern, entry.origin);
     if (!inserted) {

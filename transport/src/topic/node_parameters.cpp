@@ -16,20 +16,6 @@ namespace {
 
 constexpr std::size_t kMostNodes = 10'000;
 
-/// "imu" and "/imu" are one node: there is no namespace in a configuration file.
-std::string absolute_pattern(const YamlNode::Entry& entry) {
-  std::string name = entry.key;
-  try {
-    check_name("node name", name, NameForm{.wildcards = true});
-    if (name.starts_with('/')) return name;
-    name.insert(name.begin(), '/');
-    check_name("node name", name, NameForm{.wildcards = true});
-  } catch (const Error& error) {
-    throw ConfigError(entry.origin, error.what());
-  }
-  return name;
-}
-
 std::string json_string(const std::string& text) {
   constexpr std::array<char, 16> kDigits{'0', '1', '2', '3', '4', '5', '6', '7',
                                          '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
@@ -128,7 +114,7 @@ void add_nodes(NodeEntries& nodes, const YamlNode& document) {
   document.require_mapping("nodes");
   std::map<std::string, Origin> seen;
   for (const YamlNode::Entry& entry : document.entries()) {
-    const std::string pattern = absolute_pattern(entry);
+    const std::string pattern = absolute_pattern("node name", entry.key, entry.origin);
     const std::string what = "node " + quote(pattern);
     const auto [place, inserted] = seen.emplace(pattern, entry.origin);
     if (!inserted) {
@@ -167,7 +153,9 @@ NodeParameters resolve_parameters(const NodeEntries& nodes, const std::string& n
     }
   }
   NodeParameters resolved;
-  for (const auto& [name, choice] : choices) resolved.emplace(name, *choice.value);
+  for (const auto& [name, choice] : choices) {
+    resolved.emplace(name, *choice.value).first->second.for_one_node = choice.entry->pattern.exact();
+  }
   return resolved;
 }
 

@@ -18,10 +18,6 @@ namespace {
 constexpr std::uint32_t kDeepestQueue = 1U << 20U;
 constexpr std::size_t kLargestMessage = std::size_t{1} << 30U;
 
-[[noreturn]] void refuse(const std::string& text, const std::string& expected) {
-  throw Error(quote(text) + " is not accepted; expected " + expected);
-}
-
 bool is_printable_word(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7F'; });
 }
@@ -35,27 +31,28 @@ bool is_plugin_name(const std::string& text) {
 
 std::chrono::nanoseconds parse_positive_duration(const std::string& text) {
   const std::chrono::nanoseconds duration = parse_duration(text);
-  if (duration.count() == 0) refuse(text, "a duration above 0, such as 100ms");
+  if (duration.count() == 0) refuse_value(text, "a duration above 0, such as 100ms");
   return duration;
 }
 
 // One function a key: checks `text`, stores the value, returns it in canonical form. They throw Error.
 
 std::string apply_type(TopicSpec& spec, const std::string& text) {
-  if (!is_printable_word(text)) refuse(text, "a type name without spaces, such as demo/Imu");
+  if (!is_printable_word(text)) refuse_value(text, "a type name without spaces, such as demo/Imu");
   spec.type.name = text;
   return text;
 }
 
 std::string apply_transport(TopicSpec& spec, const std::string& text) {
-  if (!is_plugin_name(text)) refuse(text, "the name of a transport (letters, digits, '_' and '-'), such as slick");
+  if (!is_plugin_name(text))
+    refuse_value(text, "the name of a transport (letters, digits, '_' and '-'), such as slick");
   spec.transport = text;
   return text;
 }
 
 std::string apply_max_size(TopicSpec& spec, const std::string& text) {
   const std::size_t size = parse_size(text);
-  if (size < 1 || size > kLargestMessage) refuse(text, "a size from 1B to 1GiB");
+  if (size < 1 || size > kLargestMessage) refuse_value(text, "a size from 1B to 1GiB");
   spec.max_size = size;
   return std::to_string(size);
 }
@@ -66,7 +63,7 @@ std::string apply_timestamps(TopicSpec& spec, const std::string& text) {
   } else if (text == "off" || text == "false") {
     spec.timestamps = false;
   } else {
-    refuse(text, "on or off");
+    refuse_value(text, "on or off");
   }
   return spec.timestamps ? "on" : "off";
 }
@@ -77,7 +74,7 @@ std::string apply_reliability(TopicSpec& spec, const std::string& text) {
   } else if (text == "reliable") {
     spec.qos.reliability = Reliability::reliable;
   } else {
-    refuse(text, "best_effort or reliable" + did_you_mean(text.substr(0, 32), {"best_effort", "reliable"}));
+    refuse_value(text, "best_effort or reliable" + did_you_mean(text.substr(0, 32), {"best_effort", "reliable"}));
   }
   return text;
 }
@@ -88,7 +85,8 @@ std::string apply_durability(TopicSpec& spec, const std::string& text) {
   } else if (text == "transient_local") {
     spec.qos.durability = Durability::transient_local;
   } else {
-    refuse(text, "volatile or transient_local" + did_you_mean(text.substr(0, 32), {"volatile", "transient_local"}));
+    refuse_value(text,
+                 "volatile or transient_local" + did_you_mean(text.substr(0, 32), {"volatile", "transient_local"}));
   }
   return text;
 }
@@ -144,7 +142,7 @@ std::string apply(TopicSpec& spec, const std::string& key, const std::string& te
   const auto found =
       std::find_if(kCommonKeys.begin(), kCommonKeys.end(), [&](const CommonKey& common) { return common.name == key; });
   if (found != kCommonKeys.end()) return found->apply(spec, text);
-  if (text.empty()) refuse(text, "a value");
+  if (text.empty()) refuse_value(text, "a value");
   spec.options[key] = TransportOption{text, origin};
   return text;
 }
@@ -165,12 +163,16 @@ bool is_option_name(const std::string& text) {
 
 }  // namespace
 
+void refuse_value(const std::string& text, const std::string& expected) {
+  throw Error(quote(text) + " is not accepted; expected " + expected);
+}
+
 std::uint32_t parse_number(const std::string& text, std::uint32_t least, std::uint32_t most) {
   std::uint32_t number = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc{} || stop != end || number < least || number > most) {
-    refuse(text, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    refuse_value(text, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
   }
   return number;
 }

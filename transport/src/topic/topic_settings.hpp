@@ -31,6 +31,9 @@ void refuse_unknown_option(const std::string& key, const Setting& setting, std::
 /// Writes a setting into `spec`, with its origin.
 void apply_setting(TopicSpec& spec, const std::string& key, const Setting& setting);
 
+/// Throws Error naming `text` and what is `expected` instead.
+[[noreturn]] void refuse_value(const std::string& text, const std::string& expected);
+
 /// A whole number in decimal digits within a range. Throws Error naming `text` and the range.
 [[nodiscard]] std::uint32_t parse_number(const std::string& text, std::uint32_t least, std::uint32_t most);
 

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "topic/topic_name_rules.hpp"
+
 namespace sluice::detail {
 
 std::vector<std::string_view> split_name(std::string_view name) {
@@ -13,6 +15,18 @@ std::vector<std::string_view> split_name(std::string_view name) {
     if (slash == std::string_view::npos) return tokens;
     name.remove_prefix(slash + 1);
   }
+}
+
+std::string absolute_pattern(std::string_view what, std::string name, const Origin& place) {
+  try {
+    check_name(what, name, NameForm{.wildcards = true});
+    if (name.starts_with('/')) return name;
+    name.insert(name.begin(), '/');
+    check_name(what, name, NameForm{.wildcards = true});
+  } catch (const Error& error) {
+    throw ConfigError(place, error.what());
+  }
+  return name;
 }
 
 TopicPattern::TopicPattern(std::string text) : text_(std::move(text)) {

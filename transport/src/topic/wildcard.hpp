@@ -5,10 +5,16 @@
 #include <string_view>
 #include <vector>
 
+#include <sluice/error.hpp>
+
 namespace sluice::detail {
 
 /// "/imu/raw" -> {"imu", "raw"}; the views are into `name`.
 [[nodiscard]] std::vector<std::string_view> split_name(std::string_view name);
+
+/// The pattern that a configuration's key is: there is no namespace in a file, so "imu" and "/imu" are one. `what`
+/// begins the sentence: "topic name", "node name". Throws ConfigError at `place`.
+[[nodiscard]] std::string absolute_pattern(std::string_view what, std::string name, const Origin& place);
 
 /// A fully qualified topic name in which the token `*` stands for one token and `**` for any number of them, none
 /// included. A name without either is a pattern that matches itself. Immutable.

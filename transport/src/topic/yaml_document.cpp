@@ -15,29 +15,29 @@
 
 namespace sluice::detail {
 
-namespace {
-
-// A few lines of aliases can stand for terabytes; these bound what a document becomes once aliases are resolved.
-constexpr std::size_t kMostNodes = 1'000'000;
-constexpr std::size_t kMostText = std::size_t{64} << 20U;
-// Everybody who walks a document recurses. yaml-cpp's own limit (500) is far above this one.
-constexpr std::size_t kDeepest = 64;
-
 /// What a node costs with everything below it.
-struct Extent {
+struct YamlExtent {
   std::size_t nodes = 0;
   std::size_t text = 0;
   std::size_t depth = 0;
 
-  void add_child(const Extent& child) {
+  void add_child(const YamlExtent& child) {
     nodes += child.nodes;
     text += child.text;
     depth = std::max(depth, child.depth);
   }
 };
 
-Extent measure(const YamlNode& node) {
-  Extent extent;
+namespace {
+
+// A few lines of aliases can stand for terabytes; these bound what a document becomes once aliases are resolved.
+constexpr std::size_t kMostValues = 1'000'000;
+constexpr std::size_t kMostText = std::size_t{64} << 20U;
+// Everybody who walks a document recurses. yaml-cpp's own limit (500) is far above this one.
+constexpr std::size_t kDeepest = 64;
+
+YamlExtent measure(const YamlNode& node) {
+  YamlExtent extent;
   for (const YamlNode& item : node.items()) extent.add_child(measure(item));
   for (const YamlNode::Entry& entry : node.entries()) {
     extent.add_child(measure(entry.value));
@@ -102,7 +102,7 @@ class YamlBuilder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) fail(mark, "an alias inside the very value that its anchor names");
-    const Extent extent = measure(found->second);
+    const YamlExtent extent = measure(found->second);
     require_depth(stack_.size() + extent.depth, mark);
     spend(extent, mark);
     add(found->second, YAML::NullAnchor, mark);
@@ -156,10 +156,10 @@ class YamlBuilder final : public YAML::EventHandler {
     if (depth > kDeepest) fail(mark, "nested more than " + std::to_string(kDeepest) + " levels deep");
   }
 
-  void spend(const Extent& extent, const YAML::Mark& mark) {
+  void spend(const YamlExtent& extent, const YAML::Mark& mark) {
     spent_.add_child(extent);
-    if (spent_.nodes > kMostNodes) {
-      fail(mark, "more than " + std::to_string(kMostNodes) + " values once aliases are resolved");
+    if (spent_.nodes > kMostValues) {
+      fail(mark, "more than " + std::to_string(kMostValues) + " values once aliases are resolved");
     }
     if (spent_.text > kMostText) fail(mark, "more than 64MiB of text once aliases are resolved");
   }
@@ -215,7 +215,7 @@ class YamlBuilder final : public YAML::EventHandler {
   std::string source_;
   YamlNode root_;
   bool document_seen_ = false;
-  Extent spent_;
+  YamlExtent spent_;
   std::vector<Open> stack_;
   std::unordered_map<YAML::anchor_t, YamlNode> anchors_;
 };

@@ -18,7 +18,7 @@
 /// never hold the writer up.
 ///
 /// Who writes what: the writer `sequence`, `data_size`, data, `write_count` and `wake_seq`; readers `read_count` and
-/// `waiters`.
+/// `waiters`, and nothing in memory that they have mapped read-only.
 ///
 /// Invariants:
 ///  1. `sequence` is odd before the first store of a write and even after its last: a reader that finds the same even
@@ -35,7 +35,8 @@ struct MailboxMemory {
   std::byte* data = nullptr;    ///< max_size bytes.
   MailboxTail* tail = nullptr;  ///< Behind them.
   std::size_t max_size = 0;     ///< In bytes.
-  bool wakes = false;           ///< Protocol 3: `wake_seq` and `waiters` exist.
+  bool wakes = false;           ///< `wake_seq` and `waiters` exist (protocol 3) and may be used.
+  bool read_only = false;       ///< Mapped for reading: its reader leaves no trace, and nobody can wake it.
 };
 
 /// Writes a mailbox. The caller has the right to (one writer at a time).
@@ -140,32 +141,18 @@ class MailboxReader {
   /// message where it is. It may be called more than once. Never blocks.
   template <typename Accept>
   [[nodiscard]] Found take(Accept accept, Message& message) noexcept {
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      const std::uint32_t sequence = memory_.head->sequence.load_acquire();
-      if (sequence == last_) {
-        unrest_ = {};
-        return Found::nothing;
-      }
-      if ((sequence & 1U) != parity_ && !at_rest_after_all(sequence)) {
-        return unrest_.reported ? Found::interrupted : Found::nothing;
-      }
-      const std::uint64_t before = memory_.tail->write_count.load_relaxed();
-      const std::size_t size = memory_.head->data_size.load_relaxed();
-      std::byte* const target = size <= memory_.max_size ? accept(size) : nullptr;
-      if (target != nullptr) shm::copy_unvalidated(target, memory_.data, size);
-      shm::fence_acquire();
-      if (memory_.head->sequence.load_relaxed() != sequence) continue;
-      const std::uint64_t after = memory_.tail->write_count.load_relaxed();
-      if (after - before > 1) continue;  // 2^31 writes during the copy (hazard H6)
-      if (target == nullptr && size <= memory_.max_size) return Found::no_room;
-      deliver(sequence, after, message);
-      message.size = size;
-      if (size <= memory_.max_size) return Found::message;
-      ++books_.damaged;  // nobody's message: whoever wrote it keeps to no format
-      ++books_.conflated;
-      --books_.received;
-    }
-    return Found::nothing;
+    return take_by(
+        [&](std::size_t size) noexcept {
+          std::byte* const target = accept(size);
+          if (target != nullptr) shm::copy_unvalidated(target, memory_.data, size);
+          return target != nullptr;
+        },
+        message);
+  }
+
+  /// As take, for who wants to know of the message and not its data: costs the same for every size.
+  [[nodiscard]] Found take_header(Message& message) noexcept {
+    return take_by([](std::size_t /*size*/) noexcept { return true; }, message);
   }
 
   /// Whether take would find something new.
@@ -215,6 +202,37 @@ class MailboxReader {
 
  private:
   static constexpr int kAttempts = 16;
+
+  /// `copy(size)` copies the data, and says whether there was room.
+  template <typename Copy>
+  [[nodiscard]] Found take_by(Copy copy, Message& message) noexcept {
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      const std::uint32_t sequence = memory_.head->sequence.load_acquire();
+      if (sequence == last_) {
+        unrest_ = {};
+        return Found::nothing;
+      }
+      if ((sequence & 1U) != parity_ && !at_rest_after_all(sequence)) {
+        return unrest_.reported ? Found::interrupted : Found::nothing;
+      }
+      const std::uint64_t before = memory_.tail->write_count.load_relaxed();
+      const std::size_t size = memory_.head->data_size.load_relaxed();
+      const bool possible = size <= memory_.max_size;
+      const bool copied = possible && copy(size);
+      shm::fence_acquire();
+      if (memory_.head->sequence.load_relaxed() != sequence) continue;
+      const std::uint64_t after = memory_.tail->write_count.load_relaxed();
+      if (after - before > 1) continue;  // 2^31 writes during the copy (hazard H6)
+      if (possible && !copied) return Found::no_room;
+      deliver(sequence, after, message);
+      message.size = size;
+      if (possible) return Found::message;
+      ++books_.damaged;  // nobody's message: whoever wrote it keeps to no format
+      ++books_.conflated;
+      --books_.received;
+    }
+    return Found::nothing;
+  }
 
   /// Whether the parity that means "in progress" has come to mean "at rest" (hazard H1). Notes how long that lasts.
   SLUICE_EXPORT bool at_rest_after_all(std::uint32_t sequence) noexcept;

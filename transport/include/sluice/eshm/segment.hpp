@@ -20,6 +20,7 @@ struct SegmentRequest {
   std::size_t max_size = kDefaultMaxSize;  ///< Largest message in bytes; both sides' must be the same.
   Protocol protocol = Protocol::v3;        ///< Of a segment that is created; an existing one says its own.
   std::uint32_t stale_threshold_ms = 100;  ///< Of a segment that is created.
+  bool read_only = false;                  ///< Attach for reading: needs no right to write, and takes no locks.
   shm::Access access;                      ///< Of a segment that is created.
   std::chrono::nanoseconds patience = std::chrono::seconds{2};  ///< For a creator that is still initialising.
 };
@@ -27,13 +28,14 @@ struct SegmentRequest {
 /// An attached ESHM segment. Unmapped by the destructor; the name is left alone.
 struct Segment {
   shm::Mapping mapping;              ///< The whole segment.
-  shm::FileLock lock;                ///< Of the same file, and nothing locked yet.
+  shm::FileLock lock;                ///< Of the same file, and nothing locked yet; none if it is read-only.
   std::string path;                  ///< "/dev/shm/eshm_robot".
   std::size_t max_size = 0;          ///< In bytes.
   Protocol protocol = Protocol::v3;  ///< What the header said when it was checked.
   std::uint64_t device = 0;          ///< With `inode`: which file is mapped.
   std::uint64_t inode = 0;           ///< The path may mean another one by now.
   bool created = false;              ///< By this call.
+  bool read_only = false;            ///< Its mailboxes can be read, and that is all.
 
   /// Whether the name still means this file.
   [[nodiscard]] bool named() const noexcept { return shm::name_means(path, inode); }
