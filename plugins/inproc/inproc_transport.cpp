@@ -104,7 +104,7 @@ class InprocReader final : public Reader {
   [[nodiscard]] std::optional<WaitFor> arm() noexcept override {
     const std::uint32_t value = channel_->doorbell().arm();
     if (!inbox_->empty()) return std::nullopt;
-    return WaitFor{&channel_->doorbell().word(), value, shm::kLongestSleep};
+    return WaitFor{&channel_->doorbell().word(), value, shm::kLongestSleep, true};
   }
 
   [[nodiscard]] std::uint32_t writer_count() const override { return channel_->writer_count(); }

@@ -302,6 +302,7 @@ std::optional<WaitFor> TopicReader::arm() noexcept {
   // Whoever died between clearing the bell and waking us must not get us evicted for oversleeping.
   if (file_.reliable()) wait.at_most = std::min<std::chrono::nanoseconds>(wait.at_most, options_.evict_after / 4);
   wait.at_most = holes_.until_next_look(wait.at_most);
+  wait.for_silent_deaths = !file_.reliable() && wait.at_most == shm::kLongestSleep;
   return wait;
 }
 

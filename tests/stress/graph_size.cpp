@@ -198,12 +198,12 @@ class Run {
     return 0;
   }
 
-  /// What wakes once a second there: the control thread, and the executor, which looks for dead publishers.
+  /// What wakes there: the control thread once a second, and the executor every half minute.
   static int sleep_idly() {
     std::thread other([] {
       for (;;) std::this_thread::sleep_for(1s);
     });
-    for (;;) std::this_thread::sleep_for(1s);
+    for (;;) std::this_thread::sleep_for(30s);
   }
 
   /// Share of a core that all of them take together, once they have settled.

@@ -349,3 +349,27 @@ TEST_CASE("who does not listen any more is not called, also for what happened be
   node.spin_for(20ms);
   CHECK(calls == 0);
 }
+
+TEST_CASE("a reader that sleeps looks again when a publisher of its topic dies, which may have been about to ring") {
+  WatchedDomain domain("plugin_path: [" SLUICE_SCRIPTED_PLUGIN
+                       "]\ntopics: {/topic: {transport: scripted, max_size: 8B, silent: true}}\n");
+  const Gate gate;
+  ChildProcess talker = domain.talker(gate);
+  Node node("listener", domain.options);
+  std::size_t received = 0;
+  const auto in = node.subscribe_bytes("topic", [&](std::span<const std::byte>) { ++received; });
+  gate.open();
+  REQUIRE(eventually([&] {
+    (void)node.spin_for(20ms);
+    const GraphSnapshot graph = node.graph();
+    return graph.processes.size() == 2 &&
+           graph.processes[0].endpoints.size() + graph.processes[1].endpoints.size() == 2;
+  }));
+  received = 0;
+  (void)node.spin_for(100ms);
+  talker.kill(SIGKILL);
+  // By itself it would sleep for half a minute.
+  const auto begun = std::chrono::steady_clock::now();
+  while (received == 0 && std::chrono::steady_clock::now() - begun < 15s) (void)node.spin_for(20ms);
+  CHECK(received > 0);
+}

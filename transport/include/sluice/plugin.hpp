@@ -11,7 +11,7 @@
 namespace sluice {
 
 /// Raised whenever sluice/transport.hpp or anything it includes changes in a way that old plugins cannot live with.
-inline constexpr std::uint32_t kPluginInterfaceVersion = 2;
+inline constexpr std::uint32_t kPluginInterfaceVersion = 3;
 
 /// Says that the exported symbol is one of ours before anything else of it is read.
 inline constexpr std::uint64_t kPluginMagic = 0x4E475550'43554C53;  // "SLUCPUGN"

@@ -134,6 +134,10 @@ struct WaitFor {
   const shm::SharedAtomic<std::uint32_t>* word = nullptr;  ///< A futex word; nullptr: nobody rings, poll.
   std::uint32_t expected = 0;                              ///< Sleep while the word has this value.
   std::chrono::nanoseconds at_most{};                      ///< Look again after this time even if nobody rang.
+
+  /// `at_most` is there for messages whose publisher died, or was stopped, before it rang, and for nothing else: who
+  /// hears of that otherwise may sleep longer.
+  bool for_silent_deaths = false;
 };
 
 /// Receives one topic, for one subscription. Leaves the topic when destroyed.

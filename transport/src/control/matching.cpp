@@ -160,6 +160,15 @@ void Matching::tell_liveliness(const Processes& processes) {
   }
 }
 
+void Matching::look_again(const ProcessInfo& process) const {
+  for (const auto& ours : endpoints()) {
+    const bool publishes = std::any_of(process.endpoints.begin(), process.endpoints.end(), [&](const auto& theirs) {
+      return theirs.kind == EndpointKind::publisher && theirs.topic == ours->info.topic;
+    });
+    if (publishes && ours->info.kind == EndpointKind::subscription) ours->look_again();
+  }
+}
+
 void Matching::tell_end(const ProcessInfo& process, Liveliness how, const Processes& processes) {
   for (const auto& ours : endpoints()) {
     if (ours->info.kind == EndpointKind::subscription) tell(*ours, processes, &process, how);

@@ -19,6 +19,7 @@ namespace sluice::detail {
 struct OwnEndpoint {
   EndpointInfo info;                                  ///< Kind, node, topic, type, QoS.
   std::function<void(const TransportEvent&)> report;  ///< What does not fit.
+  std::function<void()> look_again;                   ///< Has the thread that spins look at all subscriptions.
 
   std::mutex mutex;                                           ///< Guards `on_liveliness`.
   std::function<void(const LivelinessEvent&)> on_liveliness;  ///< Subscriptions.
@@ -49,6 +50,10 @@ class Matching {
 
   /// Reports each pair that does not fit once, to our side; the other side reports it to its own.
   void find_mismatches(const ProcessInfo& process);
+
+  /// Has our subscriptions of what this process publishes look again: it may have died or been stopped after a message
+  /// and before it rang.
+  void look_again(const ProcessInfo& process) const;
 
   /// Tells each subscription which publishers are not as they were.
   void tell_liveliness(const Processes& processes);

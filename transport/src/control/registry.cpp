@@ -110,7 +110,7 @@ void Registry::look_at(const std::string& path) {
 }
 
 void Registry::meet(const std::string& path) {
-  Peer peer{RecordView::attach(path), {}, 0, 0, 0, 0};
+  Peer peer{RecordView::attach(path), {}, 0, 0, 0, 0, 0};
   if (peer.view.absent()) return;
   if (!peer.view.ok()) {
     if (problems_.insert(peer.view.problem()).second) log_->warn("{}", peer.view.problem());
@@ -119,10 +119,14 @@ void Registry::meet(const std::string& path) {
   if (path != own_.path() && !record_owner_lives(path)) return bury(path);
   peer.changes = peer.view.changes();
   peer.heartbeat = peer.view.heartbeat();
-  peer.heard_ns = shm::monotonic_ns() - peer.view.age().count();
+  peer.looked_ns = shm::monotonic_ns();
+  peer.heard_ns = peer.looked_ns - peer.view.age().count();
   peer.info = peer.view.read(domain_directory_);
   SLUICE_KILL_POINT("registry.met");
-  report(GraphEvent::Kind::joined, peers_.insert_or_assign(path, std::move(peer)).first->second);
+  Peer& known = peers_.insert_or_assign(path, std::move(peer)).first->second;
+  forget(known);
+  due_.push_back({0, &known});
+  report(GraphEvent::Kind::joined, known);
 }
 
 void Registry::refresh(const std::string& path, Peer& peer) {
@@ -179,6 +183,7 @@ void Registry::take_leave(const std::string& path) {
   auto node = peers_.extract(path);
   if (node.empty()) return;
   Peer& peer = node.mapped();
+  forget(peer);
   const bool left = peer.view.left();
   if (peer.changes != peer.view.changes()) {
     ProcessInfo last = peer.view.read(domain_directory_);  // such as why it gave up
@@ -214,23 +219,42 @@ bool Registry::tick(std::chrono::nanoseconds period) {
   // If we ourselves stood still, maybe everybody did (a frozen control group, a paused machine): begin anew with them.
   const bool stood_still = ticked_ns_ != 0 && now - ticked_ns_ > 2 * period.count();
   ticked_ns_ = now;
-  for (auto& [path, peer] : peers_) {
+  for (std::size_t i = 0; i < due_.size(); ++i) {  // by index: a look may find that others are due
+    if (due_[i].at_ns > now && !stood_still) continue;
+    Peer& peer = *due_[i].peer;
     // A process that was stopped before it could announce what it had changed.
-    if (peer.changes != peer.view.changes()) refresh(path, peer);
-    if (stood_still) peer.heard_ns = now;
-    if (peer.interesting) {
-      compare_heartbeat(peer, now);
-    } else {
-      peer.heard_ns = now;
-    }
+    if (peer.changes != peer.view.changes()) refresh(peer.info.record, peer);
+    if (stood_still || !peer.interesting) peer.heard_ns = now;
+    if (peer.interesting) compare_heartbeat(peer, now);
+    due_[i].at_ns = next_look(peer, now);
   }
   return in_doubt;
 }
 
+/// When it would be late at the earliest, seen from now: until then no look could find more.
+std::int64_t Registry::next_look(const Peer& peer, std::int64_t now) const {
+  if (peer.info.liveliness == Liveliness::late) return now;
+  const auto lease = std::max(peer.view.lease(), peer.lease);
+  const std::chrono::nanoseconds stuck = peer.view.stuck();
+  return std::min(peer.heard_ns + lease.count(), now + (lease - std::min(stuck, lease)).count());
+}
+
+void Registry::look_soon(const Peer& peer) {
+  for (Due& due : due_) {
+    if (due.peer == &peer) due.at_ns = 0;
+  }
+}
+
+void Registry::forget(const Peer& peer) {
+  std::erase_if(due_, [&](const Due& due) { return due.peer == &peer; });
+}
+
+/// A heartbeat that moved did so after the look before, whatever the other's clock says.
 void Registry::compare_heartbeat(Peer& peer, std::int64_t now) {
   const std::uint64_t heartbeat = peer.view.heartbeat();
-  if (heartbeat != peer.heartbeat) peer.heard_ns = now;
+  if (heartbeat != peer.heartbeat) peer.heard_ns = std::max(peer.looked_ns, now - peer.view.age().count());
   peer.heartbeat = heartbeat;
+  peer.looked_ns = now;
   const auto lease = std::max(peer.view.lease(), peer.lease);
   const std::chrono::nanoseconds silence{now - peer.heard_ns};
   const bool stuck = peer.view.stuck() >= lease;
@@ -264,7 +288,10 @@ void Registry::restore_if_removed() {
       "'{}' was removed while it was in use (systemd's RemoveIPC, or somebody's rm?) and has been made anew: topics "
       "that were opened before go on among those who have them open, and others cannot join them; restart those",
       before);
-  peers_.erase(before);
+  if (const auto own = peers_.find(before); own != peers_.end()) {
+    forget(own->second);
+    peers_.erase(own);
+  }
   begin_watching();
   rescan();
 }
@@ -299,10 +326,14 @@ void Registry::consider(Peer& peer) const {
 
 void Registry::reconsider() {
   for (auto& [path, peer] : peers_) consider(peer);
+  for (Due& due : due_) due.at_ns = 0;
 }
 
 void Registry::report(GraphEvent::Kind kind, Peer& peer) {
-  if (kind == GraphEvent::Kind::joined || kind == GraphEvent::Kind::changed) consider(peer);
+  if (kind == GraphEvent::Kind::joined || kind == GraphEvent::Kind::changed) {
+    consider(peer);
+    look_soon(peer);
+  }
   sink_({kind, peer.info});
 }
 

@@ -65,10 +65,16 @@ class Registry {
     ProcessInfo info;
     std::uint64_t changes = 0;
     std::uint64_t heartbeat = 0;
-    std::int64_t heard_ns = 0;           ///< When the heartbeat was seen to move last.
+    std::int64_t heard_ns = 0;           ///< Its last heartbeat that was seen, as far as its time is known.
+    std::int64_t looked_ns = 0;          ///< When that was compared last.
     std::uint64_t polled_heartbeat = 0;  ///< As of the last look without inotify.
     bool interesting = false;
     std::chrono::nanoseconds lease{};
+  };
+  /// When to look at a peer again. Apart from the peers: a tick at which nobody is due touches no more than this.
+  struct Due {
+    std::int64_t at_ns;
+    Peer* peer;
   };
   struct Suspect {
     std::string path;
@@ -85,6 +91,9 @@ class Registry {
   void take_leave(const std::string& path);
   void bury(const std::string& path);
   void compare_heartbeat(Peer& peer, std::int64_t now);
+  [[nodiscard]] std::int64_t next_look(const Peer& peer, std::int64_t now) const;
+  void look_soon(const Peer& peer);
+  void forget(const Peer& peer);
   void restore_if_removed();
   void begin_watching();
   void poll();
@@ -105,6 +114,7 @@ class Registry {
   bool own_in_doubt_ = true;               ///< Our own record or socket may have lost its name.
   std::int64_t directory_changed_ns_ = 0;  ///< Its time of change, as of the last look without inotify.
   std::map<std::string, Peer> peers_;      ///< By the path of the record.
+  std::vector<Due> due_;                   ///< Of each of them.
   std::vector<Suspect> suspects_;
   std::set<std::string> problems_;  ///< Reported already.
   std::int64_t ticked_ns_ = 0;

@@ -206,6 +206,7 @@ void Runtime::on_graph_event(const GraphEvent& event) {
     matching_.tell_liveliness(processes());
   }
   if (ours) return;
+  if (event.kind == Kind::lost || event.kind == Kind::late) matching_.look_again(event.process);
   for (const auto& weak : listeners_) {
     if (const auto listener = weak.lock()) (*listener)(event);
   }

@@ -27,6 +27,7 @@ std::shared_ptr<OwnEndpoint> own_endpoint(EntryKind kind, const EndpointOwner& o
   own->info.qos = spec.qos;
   own->info.max_size = spec.max_size;
   own->report = [events = owner.events](const TransportEvent& event) { events->push(event); };
+  own->look_again = [events = owner.events] { events->wake(); };
   return own;
 }
 

@@ -12,6 +12,9 @@ namespace {
 /// One busy topic lets the others have their turn after this many messages.
 constexpr std::size_t kBatch = 32;
 
+/// Should the control thread not hear of a death, either: of publishers that are no process of the domain.
+constexpr std::chrono::seconds kLongestSleepOfTheTold{30};
+
 }  // namespace
 
 Executor::Executor() : impl_(std::make_unique<detail::ExecutorImpl>()) {}
@@ -163,7 +166,8 @@ void ExecutorImpl::sleep(shm::Deadline until) {
       const auto wait = subscriptions[i]->arm();
       if (!wait) return;  // a message came
       armed[i].begin(*wait, !subscriptions[i]->reader().holds_too_many());
-      due = earlier(due, shm::Deadline::after(wait->at_most));
+      // The control thread hears of deaths within milliseconds and has us look again then (Matching::look_again).
+      due = earlier(due, shm::Deadline::after(wait->for_silent_deaths ? kLongestSleepOfTheTold : wait->at_most));
     }
   }
   for (Armed& one : armed) {

@@ -79,6 +79,11 @@ void NodeEvents::set_handler(std::function<void(const TransportEvent&)> handler)
   handler_ = std::move(handler);
 }
 
+void NodeEvents::wake() {
+  const std::lock_guard lock(mutex_);
+  if (wake_) wake_();
+}
+
 void NodeEvents::set_wake(std::function<void()> wake) {
   const std::lock_guard lock(mutex_);
   wake_ = std::move(wake);

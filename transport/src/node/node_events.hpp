@@ -35,7 +35,10 @@ class NodeEvents {
   /// From now on; an empty function ends it.
   void set_handler(std::function<void(const TransportEvent&)> handler);
 
-  /// Called after every event, until it is replaced by an empty function.
+  /// Has the thread that spins look at everything.
+  void wake();
+
+  /// What `wake` calls, also after every event, until it is replaced by an empty function.
   void set_wake(std::function<void()> wake);
 
  private:

@@ -1,4 +1,5 @@
 #include <sluice/plugin.hpp>
+#include <sluice/shm/doorbell.hpp>
 #include <sluice/transport.hpp>
 
 #include <array>
@@ -7,7 +8,8 @@
 //  - publishing ends with the PublishResult that is the message's first byte;
 //  - messages in a row that are uncertain are so together, as where a batch is given its positions at once;
 //  - a reader finds kWaiting messages, whose bytes are their number, and every third one was overwritten;
-//  - there is never a loan.
+//  - there is never a loan;
+//  - with `silent: true` a message comes whenever the reader has gone to sleep, and nobody rings.
 namespace sluice::test {
 
 namespace {
@@ -58,20 +60,23 @@ class ScriptedWriter final : public Writer {
 
 class ScriptedReader final : public Reader {
  public:
-  explicit ScriptedReader(std::size_t size) : size_(size) {
+  ScriptedReader(std::size_t size, bool silent) : size_(size), silent_(silent) {
     for (std::size_t number = 0; number < kWaiting; ++number) {
       messages_[number].assign(size_, static_cast<std::byte>(number));
     }
   }
 
   [[nodiscard]] std::optional<TakenMessage> take() noexcept override {
-    if (books_.received == kWaiting) return std::nullopt;
+    if (books_.received == kWaiting || (silent_ && !slept_)) return std::nullopt;
+    slept_ = false;
     const std::uint64_t number = books_.received++;
     return TakenMessage{messages_[number].data(), size_, {number, 1, 1, 0}, number};
   }
   void release(const TakenMessage& /*message*/) noexcept override {}
   [[nodiscard]] bool valid(const TakenMessage& message) const noexcept override { return message.handle % 3 != 2; }
   [[nodiscard]] std::optional<WaitFor> arm() noexcept override {
+    slept_ = true;
+    if (silent_) return WaitFor{&bell_, 0, shm::kLongestSleep, true};
     return WaitFor{nullptr, 0, std::chrono::milliseconds{1}};
   }
   [[nodiscard]] std::uint32_t writer_count() const override { return 1; }
@@ -79,6 +84,9 @@ class ScriptedReader final : public Reader {
 
  private:
   std::size_t size_;
+  bool silent_;
+  bool slept_ = false;
+  shm::SharedAtomic<std::uint32_t> bell_{};
   std::array<std::vector<std::byte>, kWaiting> messages_;
   ReaderStats books_;
 };
@@ -94,7 +102,7 @@ class ScriptedTransport final : public Transport {
     return std::make_unique<ScriptedWriter>();
   }
   [[nodiscard]] std::unique_ptr<Reader> open_reader(const TopicSpec& spec, const TransportContext&) override {
-    return std::make_unique<ScriptedReader>(spec.max_size);
+    return std::make_unique<ScriptedReader>(spec.max_size, spec.options.contains("silent"));
   }
 };
 
