@@ -8,59 +8,13 @@
 #include <sluice/detail/yaml_document.hpp>
 #include <sluice/error.hpp>
 
+#include "fields.hpp"
+
 namespace sluice::launch {
 
 namespace {
 
 using detail::YamlNode;
-
-Text text_of(const YamlNode& node, const std::string& what) { return {node.require_text(what), node.origin()}; }
-
-/// The mapping behind one action (or one list item) and the word for it in errors.
-class Fields {
- public:
-  Fields(const YamlNode& node, std::string what) : node_(node), what_(std::move(what)) { node_.require_mapping(what_); }
-
-  void allow_only(const std::vector<std::string>& keys) const { node_.require_known_keys(what_, keys); }
-
-  [[nodiscard]] const YamlNode* find(const std::string& key) const { return node_.find(key); }
-
-  [[nodiscard]] const YamlNode& need(const std::string& key) const {
-    if (const YamlNode* value = find(key)) return *value;
-    throw ConfigError(node_.origin(), what_ + " needs '" + key + "'");
-  }
-
-  [[nodiscard]] Text text(const std::string& key) const { return text_of(need(key), label(key)); }
-
-  [[nodiscard]] Text name(const std::string& key) const {
-    Text value = text(key);
-    if (value.text.empty()) throw ConfigError(value.origin, label(key) + " must not be empty");
-    return value;
-  }
-
-  [[nodiscard]] std::optional<Text> optional_text(const std::string& key) const {
-    const YamlNode* value = find(key);
-    return value ? std::optional(text_of(*value, label(key))) : std::nullopt;
-  }
-
-  [[nodiscard]] std::string label(const std::string& key) const { return "'" + key + "' of " + what_; }
-
- private:
-  const YamlNode& node_;
-  std::string what_;
-};
-
-std::vector<Text> texts_of(const YamlNode& node, const std::string& what) {
-  std::vector<Text> texts;
-  for (const YamlNode& item : node.items()) texts.push_back(text_of(item, "an item of " + what));
-  return texts;
-}
-
-std::vector<Text> one_or_many(const YamlNode& node, const std::string& what) {
-  return node.is_sequence() ? texts_of(node, what) : std::vector<Text>{text_of(node, what)};
-}
-
-Words words_of(const YamlNode& node, const std::string& what) { return {!node.is_sequence(), one_or_many(node, what)}; }
 
 // A list value becomes the flow form that a node reads back as YAML; quotes are kept, so that a quoted number stays
 // text.
@@ -72,20 +26,6 @@ Text parameter_value(const YamlNode& node, const std::string& what) {
     flow += (flow.empty() ? "" : ", ") + (item.quoted() ? "\"" + text + "\"" : text);
   }
   return {"[" + flow + "]", node.origin()};
-}
-
-std::vector<Pair> pairs_of(const Fields& fields, const std::string& key, const std::string& left,
-                           const std::string& right, Text (*value)(const YamlNode&, const std::string&) = text_of) {
-  std::vector<Pair> pairs;
-  const YamlNode* list = fields.find(key);
-  if (!list) return pairs;
-  list->require_sequence(fields.label(key));
-  for (const YamlNode& item : list->items()) {
-    const Fields pair(item, "an item of " + fields.label(key));
-    pair.allow_only({left, right});
-    pairs.push_back({pair.name(left), value(pair.need(right), pair.label(right))});
-  }
-  return pairs;
 }
 
 using Keys = std::vector<std::string>;
@@ -101,14 +41,49 @@ ProcessSettings process_settings(const Fields& fields) {
   settings.directory = fields.optional_text("cwd");
   settings.required = fields.optional_text("required");
   settings.output = fields.optional_text("output");
-  if (const YamlNode* args = fields.find("args")) settings.arguments = words_of(*args, fields.label("args"));
-  settings.environment = pairs_of(fields, "env", "name", "value");
+  if (const YamlNode* args = fields.find("args")) settings.arguments = fields.words(*args, "args");
+  settings.environment = fields.pairs("env", "name", "value");
   return settings;
 }
 
+// ROS 2 writes `choice: [{value: a}]`; the plain list is for people.
+std::vector<Text> choices_of(const Fields& fields) {
+  std::vector<Text> choices;
+  for (const char* key : {"choice", "choices"}) {
+    for (const YamlNode& item : fields.items(key)) {
+      const std::string what = "an item of " + fields.label(key);
+      if (item.is_mapping()) {
+        const Fields choice(item, what);
+        choice.allow_only({"value"});
+        choices.push_back(choice.text("value"));
+      } else {
+        choices.push_back(text_of(item, what));
+      }
+    }
+    if (fields.find(key) && choices.empty()) {
+      throw ConfigError(fields.need(key).origin(), fields.label(key) + " has no item, so no value would do");
+    }
+  }
+  return choices;
+}
+
 ArgAction parse_arg(const Fields& fields) {
+  if (fields.find("choice") && fields.find("choices")) {
+    throw ConfigError(fields.origin(), "'choice' and 'choices' of arg mean the same; write one of them");
+  }
   const auto description = fields.optional_text("description");
-  return {fields.name("name"), fields.optional_text("default"), description ? description->text : ""};
+  return {fields.name("name"), fields.optional_text("default"), description ? description->text : "",
+          choices_of(fields)};
+}
+
+std::variant<Pair, ParameterFile> parse_parameter(const YamlNode& item, const std::string& what) {
+  const Fields fields(item, what);
+  fields.allow_only({"name", "value", "from"});
+  if (!fields.find("from")) {
+    return Pair{fields.name("name"), parameter_value(fields.need("value"), fields.label("value"))};
+  }
+  if (item.entries().size() != 1) throw ConfigError(fields.origin(), "'from' of " + what + " stands alone");
+  return ParameterFile{fields.name("from")};
 }
 
 NodeAction parse_node(const Fields& fields) {
@@ -117,13 +92,30 @@ NodeAction parse_node(const Fields& fields) {
   node.executable = fields.name("exec");
   node.name_space = fields.optional_text("namespace");
   if (const YamlNode* config = fields.find("config")) node.config_files = one_or_many(*config, fields.label("config"));
-  node.remaps = pairs_of(fields, "remap", "from", "to");
-  node.parameters = pairs_of(fields, "param", "name", "value", parameter_value);
+  node.remaps = fields.pairs("remap", "from", "to");
+  for (const YamlNode& item : fields.items("param")) {
+    node.parameters.push_back(parse_parameter(item, "an item of " + fields.label("param")));
+  }
   return node;
 }
 
 ExecutableAction parse_executable(const Fields& fields) {
-  return {process_settings(fields), words_of(fields.need("cmd"), fields.label("cmd"))};
+  return {process_settings(fields), fields.words(fields.need("cmd"), "cmd")};
+}
+
+Pair parse_pair(const Fields& fields, const std::string& left, const std::string& right) {
+  return {fields.name(left), fields.text(right)};
+}
+
+std::vector<Action> parse_actions(const YamlNode& list, const std::string& what);
+
+GroupAction parse_group(const Fields& fields) {
+  return {fields.optional_text("scoped"), fields.optional_text("forwarding"), fields.pairs("keep", "name", "value"),
+          parse_actions(fields.need("children"), fields.label("children"))};
+}
+
+TimerAction parse_timer(const Fields& fields) {
+  return {fields.text("period"), parse_actions(fields.need("children"), fields.label("children"))};
 }
 
 using What = decltype(Action::what);
@@ -134,8 +126,9 @@ struct ActionKind {
 };
 
 const std::map<std::string, ActionKind>& action_kinds() {
+  const auto push_namespace = [](const Fields& f) { return PushNamespaceAction{f.text("namespace")}; };
   static const std::map<std::string, ActionKind> kinds{
-      {"arg", {{"name", "default", "description"}, parse_arg}},
+      {"arg", {{"name", "default", "description", "choice", "choices"}, parse_arg}},
       {"let",
        {{"name", "value"},
         [](const Fields& f) {
@@ -146,12 +139,29 @@ const std::map<std::string, ActionKind>& action_kinds() {
         [](const Fields& f) {
           return SetEnvAction{f.name("name"), f.text("value")};
         }}},
+      {"unset_env", {{"name"}, [](const Fields& f) { return UnsetEnvAction{f.name("name")}; }}},
+      {"push_ros_namespace", {{"namespace"}, push_namespace}},
+      {"push_namespace", {{"namespace"}, push_namespace}},
+      {"set_remap", {{"from", "to"}, [](const Fields& f) { return SetRemapAction{parse_pair(f, "from", "to")}; }}},
+      {"set_parameter",
+       {{"name", "value"},
+        [](const Fields& f) {
+          return SetParameterAction{{f.name("name"), parameter_value(f.need("value"), f.label("value"))}};
+        }}},
       {"log", {{"message"}, [](const Fields& f) { return LogAction{f.text("message")}; }}},
+      {"shutdown", {{"reason"}, [](const Fields& f) { return ShutdownAction{f.optional_text("reason")}; }}},
       // `pkg` is accepted, so that files written for ROS 2 load; executables are found without it.
       {"node",
        {{"pkg", "exec", "name", "namespace", "args", "env", "remap", "param", "config", "required", "output", "cwd"},
         parse_node}},
       {"executable", {{"cmd", "name", "args", "env", "cwd", "required", "output"}, parse_executable}},
+      {"include",
+       {{"file", "arg"},
+        [](const Fields& f) {
+          return IncludeAction{f.name("file"), f.pairs("arg", "name", "value")};
+        }}},
+      {"group", {{"scoped", "forwarding", "keep", "children"}, parse_group}},
+      {"timer", {{"period", "children"}, parse_timer}},
   };
   return kinds;
 }
@@ -175,12 +185,28 @@ Action parse_action(const YamlNode& item) {
   const auto found = action_kinds().find(entry.key);
   if (found == action_kinds().end()) {
     Keys known;
-    for (const auto& [word, kind] : action_kinds()) known.push_back(word);
-    throw ConfigError(entry.origin, "unknown launch action '" + entry.key + "'" + did_you_mean(entry.key, known));
+    std::string list;
+    for (const auto& [word, kind] : action_kinds()) {
+      known.push_back(word);
+      list += (list.empty() ? "" : ", ") + word;
+    }
+    const std::string hint = did_you_mean(entry.key, known);
+    throw ConfigError(entry.origin,
+                      "unknown launch action '" + entry.key + "'" + (hint.empty() ? "; known are " + list : hint));
+  }
+  if (entry.key == "group" && entry.value.is_sequence()) {
+    return {entry.origin, std::nullopt, GroupAction{{}, {}, {}, parse_actions(entry.value, "group")}};
   }
   const Fields fields(entry.value, entry.key);
   fields.allow_only(with_conditions(found->second.keys));
   return {entry.origin, parse_condition(fields, entry.origin), found->second.parse(fields)};
+}
+
+std::vector<Action> parse_actions(const YamlNode& list, const std::string& what) {
+  list.require_sequence(what);
+  std::vector<Action> actions;
+  for (const YamlNode& item : list.items()) actions.push_back(parse_action(item));
+  return actions;
 }
 
 Description describe(const YamlNode& root, const std::string& source, const std::string& directory) {
@@ -190,9 +216,7 @@ Description describe(const YamlNode& root, const std::string& source, const std:
   description.file = source;
   description.directory = directory;
   description.origin = root.origin();
-  const YamlNode& list = fields.need("launch");
-  list.require_sequence("'launch'");
-  for (const YamlNode& item : list.items()) description.actions.push_back(parse_action(item));
+  description.actions = parse_actions(fields.need("launch"), "'launch'");
   if (const YamlNode* config = fields.find("config")) description.config_files = one_or_many(*config, "'config'");
   description.run_for = fields.optional_text("for");
   if (const YamlNode* shutdown = fields.find("shutdown")) {

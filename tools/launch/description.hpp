@@ -27,6 +27,7 @@ struct ArgAction {
   Text name;
   std::optional<Text> default_value;
   std::string description;
+  std::vector<Text> choices;  ///< Empty: any value will do.
 };
 
 struct LetAction {
@@ -37,6 +38,26 @@ struct LetAction {
 struct SetEnvAction {
   Text name;
   Text value;
+};
+
+struct UnsetEnvAction {
+  Text name;
+};
+
+struct PushNamespaceAction {
+  Text name_space;
+};
+
+struct SetRemapAction {
+  Pair remap;
+};
+
+struct SetParameterAction {
+  Pair parameter;
+};
+
+struct ShutdownAction {
+  std::optional<Text> reason;
 };
 
 struct LogAction {
@@ -53,18 +74,42 @@ struct ProcessSettings {
   std::vector<Pair> environment;
 };
 
+/// `param: [{from: FILE}]`
+struct ParameterFile {
+  Text file;
+};
+
 struct NodeAction {
   ProcessSettings process;
   Text executable;
   std::optional<Text> name_space;
   std::optional<std::vector<Text>> config_files;  ///< Absent: those of the root key `config`.
   std::vector<Pair> remaps;
-  std::vector<Pair> parameters;
+  std::vector<std::variant<Pair, ParameterFile>> parameters;  ///< A later one wins.
 };
 
 struct ExecutableAction {
   ProcessSettings process;
   Words command;
+};
+
+struct IncludeAction {
+  Text file;
+  std::vector<Pair> arguments;
+};
+
+struct Action;
+
+struct GroupAction {
+  std::optional<Text> scoped;      ///< Absent: true.
+  std::optional<Text> forwarding;  ///< Absent: true.
+  std::vector<Pair> keep;
+  std::vector<Action> children;
+};
+
+struct TimerAction {
+  Text period;
+  std::vector<Action> children;
 };
 
 struct Condition {
@@ -75,11 +120,14 @@ struct Condition {
 struct Action {
   Origin origin;
   std::optional<Condition> condition;
-  std::variant<ArgAction, LetAction, SetEnvAction, LogAction, NodeAction, ExecutableAction> what;
+  std::variant<ArgAction, LetAction, SetEnvAction, UnsetEnvAction, PushNamespaceAction, SetRemapAction,
+               SetParameterAction, LogAction, ShutdownAction, NodeAction, ExecutableAction, IncludeAction, GroupAction,
+               TimerAction>
+      what;
 };
 
 struct Description {
-  std::string file;       ///< As given by the user.
+  std::string file;       ///< As given by the user; absolute for an included one.
   std::string directory;  ///< Absolute.
   Origin origin;
   std::vector<Action> actions;

@@ -7,6 +7,7 @@
 
 #include <sluice/error.hpp>
 
+#include "arguments.hpp"
 #include "description.hpp"
 #include "guard.hpp"
 #include "plan.hpp"

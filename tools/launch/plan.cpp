@@ -12,16 +12,31 @@ namespace sluice::launch {
 
 namespace {
 
-void print_step(std::ostream& out, const PlannedLog& log) { out << "log: " << log.message << '\n'; }
+std::string after(std::chrono::nanoseconds delay) {
+  return delay.count() == 0 ? "" : " after " + format_duration(delay);
+}
+
+void print_step(std::ostream& out, const PlannedLog& log) {
+  out << "log" << after(log.delay) << ": " << log.message << '\n';
+}
+
+void print_step(std::ostream& out, const PlannedShutdown& shutdown) {
+  out << "shutdown" << after(shutdown.delay) << ": " << shutdown.reason << '\n';
+}
 
 void print_step(std::ostream& out, const PlannedProcess& process) {
-  out << '[' << process.label << ']' << (process.required ? " required" : "") << '\n';
+  out << '[' << process.label << ']' << (process.required ? " required" : "") << after(process.delay) << '\n';
   out << "  command: " << process.command_line() << '\n';
   if (!process.directory.empty()) out << "  cwd: " << process.directory << '\n';
   for (const auto& [name, value] : process.environment) out << "  env: " << name << '=' << shell_quoted(value) << '\n';
+  for (const std::string& name : process.without_environment) out << "  env without: " << name << '\n';
 }
 
 }  // namespace
+
+std::chrono::nanoseconds delay_of(const PlannedStep& step) {
+  return std::visit([](const auto& what) { return what.delay; }, step);
+}
 
 std::string PlannedProcess::command_line() const {
   std::string line = shell_quoted(program);

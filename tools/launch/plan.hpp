@@ -4,6 +4,7 @@
 #include <iosfwd>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -20,7 +21,9 @@ struct PlannedProcess {
   std::vector<std::string> arguments;              ///< Without argv[0].
   std::string directory;                           ///< Empty: where the launcher was started.
   std::map<std::string, std::string> environment;  ///< What differs from the launcher's own.
+  std::set<std::string> without_environment;       ///< What it does not get from the launcher's own.
   bool required = false;
+  std::chrono::nanoseconds delay{0};  ///< Since the start of the launch.
 
   /// As one would type it.
   [[nodiscard]] std::string command_line() const;
@@ -28,11 +31,23 @@ struct PlannedProcess {
 
 struct PlannedLog {
   std::string message;
+  std::chrono::nanoseconds delay{0};
 };
 
+/// Ends the launch.
+struct PlannedShutdown {
+  std::string reason;
+  std::chrono::nanoseconds delay{0};
+};
+
+using PlannedStep = std::variant<PlannedProcess, PlannedLog, PlannedShutdown>;
+
+[[nodiscard]] std::chrono::nanoseconds delay_of(const PlannedStep& step);
+
+/// Steps with the same delay are carried out in order.
 struct Plan {
   std::string file;
-  std::vector<std::variant<PlannedProcess, PlannedLog>> steps;
+  std::vector<PlannedStep> steps;
   std::optional<std::chrono::nanoseconds> run_for;
   std::chrono::nanoseconds sigterm_after = std::chrono::seconds(5);
   std::chrono::nanoseconds sigkill_after = std::chrono::seconds(5);

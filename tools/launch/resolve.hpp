@@ -13,7 +13,4 @@ namespace sluice::launch {
 [[nodiscard]] Plan resolve(const Description& description, const std::vector<std::string>& assignments,
                            const std::string& own_directory);
 
-/// What `--show-args` prints.
-[[nodiscard]] std::string describe_arguments(const Description& description);
-
 }  // namespace sluice::launch

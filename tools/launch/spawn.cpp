@@ -56,7 +56,10 @@ std::vector<std::string> environment_of(const PlannedProcess& process) {
   std::vector<std::string> result;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    if (process.environment.count(std::string(text.substr(0, text.find('=')))) == 0) result.emplace_back(text);
+    const std::string name(text.substr(0, text.find('=')));
+    if (process.environment.count(name) == 0 && process.without_environment.count(name) == 0) {
+      result.emplace_back(text);
+    }
   }
   for (const auto& [name, value] : process.environment) result.push_back(name + "=" + value);
   return result;

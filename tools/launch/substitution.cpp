@@ -3,72 +3,14 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
-#include <map>
 
 #include <sluice/error.hpp>
+
+#include "substitution_table.hpp"
 
 namespace sluice::launch {
 
 namespace {
-
-struct Call {
-  const Text& place;
-  const Scope& scope;
-  const std::vector<std::string>& arguments;
-
-  [[noreturn]] void fail(const std::string& message) const { throw ConfigError(place.origin, message); }
-};
-
-std::string variable_value(const Call& call) {
-  const std::string& name = call.arguments[0];
-  if (const std::string* value = call.scope.variable(name)) return *value;
-  if (call.arguments.size() > 1) return call.arguments[1];
-  call.fail("undefined variable '" + name + "'" + did_you_mean(name, call.scope.variable_names()));
-}
-
-std::string environment_value(const Call& call) {
-  const std::string& name = call.arguments[0];
-  if (const auto value = call.scope.environment(name)) return *value;
-  if (call.arguments.size() > 1) return call.arguments[1];
-  call.fail("environment variable '" + name + "' is not set; set it or write $(env " + name + " DEFAULT)");
-}
-
-struct Definition {
-  std::size_t least_arguments;
-  std::size_t most_arguments;
-  const char* usage;
-  std::string (*evaluate)(const Call&);
-};
-
-const std::map<std::string, Definition>& definitions() {
-  static const std::map<std::string, Definition> table{
-      {"var", {1, 2, "$(var NAME [DEFAULT])", variable_value}},
-      {"env", {1, 2, "$(env NAME [DEFAULT])", environment_value}},
-      {"dirname", {0, 0, "$(dirname)", [](const Call& call) { return call.scope.directory(); }}},
-  };
-  return table;
-}
-
-std::string evaluate(const std::string& name, const Call& call) {
-  const auto found = definitions().find(name);
-  if (found == definitions().end()) {
-    std::vector<std::string> known;
-    std::string list;
-    for (const auto& [word, definition] : definitions()) {
-      known.push_back(word);
-      list += (list.empty() ? "" : ", ") + word;
-    }
-    const std::string hint = did_you_mean(name, known);
-    call.fail("unknown substitution '" + name + "'" + (hint.empty() ? "; known are " + list : hint));
-  }
-  const Definition& definition = found->second;
-  const std::size_t count = call.arguments.size();
-  if (count < definition.least_arguments || count > definition.most_arguments) {
-    call.fail("wrong number of arguments for $(" + name + "): " + std::to_string(count) + " given, it is written " +
-              definition.usage + "; a value with spaces needs quotes");
-  }
-  return definition.evaluate(call);
-}
 
 class Expander {
  public:
@@ -144,6 +86,7 @@ class Expander {
     while (!done() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || sees("-") || sees("_"))) name += take();
     if (name.empty()) fail("'$(' is not followed by the name of a substitution; write '\\$(' for the characters");
     std::vector<std::string> arguments;
+    if (name == "eval") arguments.push_back(expression());
     while (!done() && !sees(")")) {
       if (is_space()) {
         ++at_;
@@ -156,7 +99,61 @@ class Expander {
     if (done()) fail("'$(" + name + "' is not closed");
     ++at_;
     --depth_;
-    return evaluate(name, Call{place_, scope_, arguments});
+    return call_substitution(name, Call{place_, scope_, arguments});
+  }
+
+  // What belongs to $(eval ...): parentheses and quotes are its own. A value in its quotes cannot end them.
+  std::string expression() {
+    const std::string_view whole = text_;
+    const std::size_t length = whole_quote();
+    if (length != 0) {
+      // ROS 2 writes the expression as one quoted argument.
+      text_ = whole.substr(0, at_ + length - 1);
+      ++at_;
+    }
+    std::string out;
+    char quote = '\0';
+    int open = 0;
+    while (!done() && !(quote == '\0' && open == 0 && length == 0 && sees(")"))) {
+      if (sees("$(")) {
+        for (const char c : substitution()) {
+          if (quote != '\0' && (c == quote || c == '\\')) out += '\\';
+          out += c;
+        }
+        continue;
+      }
+      char c = take();
+      const bool escape = c == '\\' && !done();
+      if (escape && length != 0) c = take();
+      if (quote == '\0' && (c == '\'' || c == '"')) {
+        quote = c;
+      } else if (c == quote) {
+        quote = '\0';
+      }
+      if (quote == '\0' && c == '(') ++open;
+      if (quote == '\0' && c == ')') --open;
+      out += c;
+      if (escape && length == 0) out += take();
+    }
+    if (length != 0) {
+      text_ = whole;
+      ++at_;
+    }
+    return out;
+  }
+
+  // The length of the quoted text here, quotes included, if it is all up to the end of the substitution; otherwise 0.
+  std::size_t whole_quote() {
+    while (!done() && is_space()) ++at_;
+    if (done() || (!sees("'") && !sees("\""))) return 0;
+    std::size_t end = at_ + 1;
+    for (int depth = 0; end < text_.size() && (depth != 0 || text_[end] != text_[at_]); ++end) {
+      if (text_[end] == '\\') ++end;
+      if (text_.substr(std::min(end, text_.size()), 2) == "$(") ++depth;
+      if (depth != 0 && end < text_.size() && text_[end] == ')') --depth;
+    }
+    const std::size_t next = text_.find_first_not_of(" \t\n", std::min(end + 1, text_.size()));
+    return next != std::string_view::npos && text_[next] == ')' ? end + 1 - at_ : 0;
   }
 
   const Text& place_;
@@ -174,12 +171,7 @@ std::vector<std::string> expand_words(const Text& text, const Scope& scope) { re
 
 bool expand_bool(const Text& text, const Scope& scope, std::string_view what) {
   const std::string value = expand(text, scope);
-  std::string word;
-  for (const char c : value) word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const auto first = word.find_first_not_of(" \t\n");
-  word = first == std::string::npos ? "" : word.substr(first, word.find_last_not_of(" \t\n") - first + 1);
-  if (word == "true" || word == "1") return true;
-  if (word == "false" || word == "0") return false;
+  if (const auto truth = truth_of(value)) return *truth;
   throw ConfigError(text.origin, std::string(what) + " must be true, 1, false or 0, not '" + value + "'");
 }
 

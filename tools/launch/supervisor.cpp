@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <numeric>
 #include <utility>
 #include <variant>
 
@@ -39,6 +40,7 @@ Supervisor::Supervisor(const Plan& plan, pid_t guard)
       guard_(guard),
       signals_(io_, SIGINT, SIGTERM, SIGHUP),
       run_timer_(io_),
+      step_timer_(io_),
       stage_timer_(io_),
       // The console's thread starts here and inherits a mask in which the signals above are still blocked.
       console_(io_, STDOUT_FILENO,
@@ -55,6 +57,13 @@ Supervisor::Supervisor(const Plan& plan, pid_t guard)
   signals_.add(SIGQUIT);
   signals_.add(SIGCHLD);
   signals_.add(kGuardDiedSignal);
+  order_.resize(plan.steps.size());
+  std::iota(order_.begin(), order_.end(), std::size_t{0});
+  const auto delay = [this](std::size_t step) { return delay_of(plan_.steps[step]); };
+  std::stable_sort(order_.begin(), order_.end(),
+                   [&](std::size_t left, std::size_t right) { return delay(left) < delay(right); });
+  immediate_ = static_cast<std::size_t>(
+      std::count_if(order_.begin(), order_.end(), [&](std::size_t step) { return delay(step).count() == 0; }));
 }
 
 int Supervisor::run() {
@@ -62,28 +71,45 @@ int Supervisor::run() {
   sigset_t none;
   ::sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  begin_ = std::chrono::steady_clock::now();
   start_from(0);
   io_.run();
   return decided_code_ != kNoCode ? decided_code_ : failure_code_;
 }
 
 // One step a turn, so that signals and output are served between them.
-void Supervisor::start_from(std::size_t step) {
+void Supervisor::start_from(std::size_t position) {
   if (stage_ != Stage::running) return;
-  if (step < plan_.steps.size()) {
-    if (const auto* log = std::get_if<PlannedLog>(&plan_.steps[step])) console_.log(Severity::info, log->message);
-    if (const auto* process = std::get_if<PlannedProcess>(&plan_.steps[step])) start(*process);
-    asio::post(io_, [this, step] { start_from(step + 1); });
-    return;
+  if (position == immediate_) start_run_timer();
+  if (position == order_.size()) {
+    all_started_ = true;
+    return finish_if_done();
   }
-  all_started_ = true;
-  if (plan_.run_for) {
-    run_timer_.expires_after(*plan_.run_for);
-    run_timer_.async_wait([this](const boost::system::error_code& error) {
-      if (!error) begin_shutdown(kNoCode, "the time of 'for: " + format_duration(*plan_.run_for) + "' is over");
-    });
+  const PlannedStep& step = plan_.steps[order_[position]];
+  const auto then = [this, &step, position](const boost::system::error_code& error) {
+    if (error || stage_ != Stage::running) return;
+    carry_out(step);
+    start_from(position + 1);
+  };
+  // A delay of none is over already, but the timer's handler runs in a turn of its own.
+  step_timer_.expires_at(begin_ + delay_of(step));
+  step_timer_.async_wait(then);
+}
+
+void Supervisor::carry_out(const PlannedStep& step) {
+  if (const auto* log = std::get_if<PlannedLog>(&step)) console_.log(Severity::info, log->message);
+  if (const auto* process = std::get_if<PlannedProcess>(&step)) start(*process);
+  if (const auto* shutdown = std::get_if<PlannedShutdown>(&step)) {
+    begin_shutdown(kNoCode, "the launch file says shutdown (" + shutdown->reason + ")");
   }
-  finish_if_done();
+}
+
+void Supervisor::start_run_timer() {
+  if (!plan_.run_for) return;
+  run_timer_.expires_after(*plan_.run_for);
+  run_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) begin_shutdown(kNoCode, "the time of 'for: " + format_duration(*plan_.run_for) + "' is over");
+  });
 }
 
 void Supervisor::start(const PlannedProcess& process) {

@@ -18,12 +18,13 @@ namespace sluice::launch {
 /// Starts what a plan says, prints its output, and ends it in an orderly way. One thread, one event loop.
 ///
 /// A launch ends when the first of these happens:
-///   1. all processes have ended;
+///   1. all processes have ended, and no step of the plan is still to come;
 ///   2. a required process has ended, with whatever code;
 ///   3. the time of `for:` is over;
 ///   4. SIGINT, SIGTERM, SIGHUP or SIGQUIT arrives;
 ///   5. our stdout cannot be written any more;
-///   6. the guard has died.
+///   6. the guard has died;
+///   7. a `shutdown` of the plan is carried out.
 /// Then every process still there gets SIGINT, after `sigterm_after` SIGTERM, after `sigkill_after` more SIGKILL;
 /// another signal from outside goes to the next of these at once. What remains below us when the processes have ended
 /// is killed.
@@ -46,7 +47,10 @@ class Supervisor {
   enum class Stage { running, interrupting, terminating, killing, finishing };
   static constexpr int kNoCode = -1;
 
-  void start_from(std::size_t step);
+  /// `position` counts in the order of the delays.
+  void start_from(std::size_t position);
+  void carry_out(const PlannedStep& step);
+  void start_run_timer();
   void start(const PlannedProcess& process);
   void on_end(const Child& child, const Ending& ending);
   void tell_ending(const Child& child, const Ending& ending);
@@ -70,9 +74,13 @@ class Supervisor {
   asio::io_context io_;
   asio::signal_set signals_;
   asio::steady_timer run_timer_;
+  asio::steady_timer step_timer_;
   asio::steady_timer stage_timer_;
   Console console_;
   std::vector<std::unique_ptr<Child>> children_;
+  std::vector<std::size_t> order_;  ///< The plan's steps, sorted by delay.
+  std::size_t immediate_ = 0;       ///< How many of them have none.
+  std::chrono::steady_clock::time_point begin_;
   std::size_t live_ = 0;
   bool all_started_ = false;
   bool hurried_ = false;  ///< By a signal or the loss of guard or reader: an unread stdout is given up after a while.

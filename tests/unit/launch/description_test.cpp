@@ -54,7 +54,7 @@ TEST_CASE("a launch file is read with places, unexpanded", "[launch]") {
   CHECK_FALSE(node.process.arguments.split);
   CHECK(node.process.arguments.texts.at(1).text == "b c");
   CHECK(node.remaps.at(0).right.text == "y");
-  CHECK(node.parameters.at(0).right.text == "[1, \"2\"]");
+  CHECK(std::get<Pair>(node.parameters.at(0)).right.text == "[1, \"2\"]");
   CHECK_FALSE(node.config_files.has_value());
   CHECK_FALSE(description.actions[4].condition->wanted);
   CHECK(std::get<ExecutableAction>(description.actions[5].what).command.split);
@@ -66,6 +66,9 @@ TEST_CASE("what a launch file must look like", "[launch]") {
         "demo.yaml:2:1: unknown key 'lunch' in the launch file; did you mean 'launch'?");
   CHECK(parse_error("launch:\n  - nod: {exec: x}") ==
         "demo.yaml:2:5: unknown launch action 'nod'; did you mean 'node'?");
+  CHECK(parse_error("launch:\n  - frobnicate: {}") ==
+        "demo.yaml:2:5: unknown launch action 'frobnicate'; known are arg, executable, group, include, let, log, node, "
+        "push_namespace, push_ros_namespace, set_env, set_parameter, set_remap, shutdown, timer, unset_env");
   CHECK(parse_error("launch:\n  - node: {exec: x}\n    log: {message: y}") ==
         "demo.yaml:2:5: a launch action has one key, as in '- node: {exec: talker}'; this one has 2 (wrong "
         "indentation?)");
@@ -76,13 +79,27 @@ TEST_CASE("what a launch file must look like", "[launch]") {
 }
 
 TEST_CASE("unknown keys are refused at their place, everywhere", "[launch]") {
-  for (const char* yaml :
-       {"launch:\n  - node: {exec: x, nmae: y}", "launch:\n  - executable: {cmd: x, nmae: y}",
-        "launch:\n  - arg: {name: x, defualt: y}", "launch:\n  - let: {name: x, vlue: y}",
-        "launch:\n  - set_env: {name: x, vlue: y}", "launch:\n  - log: {mesage: y}",
-        "launch:\n  - node: {exec: x, remap: [{form: a, to: b}]}",
-        "launch:\n  - node: {exec: x, param: [{nam: a, value: b}]}",
-        "launch:\n  - node: {exec: x, env: [{nam: a, value: b}]}", "launch: []\nshutdown: {sigterm: 5s}"}) {
+  for (const char* yaml : {"launch:\n  - node: {exec: x, nmae: y}",
+                           "launch:\n  - executable: {cmd: x, nmae: y}",
+                           "launch:\n  - arg: {name: x, defualt: y}",
+                           "launch:\n  - let: {name: x, vlue: y}",
+                           "launch:\n  - set_env: {name: x, vlue: y}",
+                           "launch:\n  - unset_env: {nam: x}",
+                           "launch:\n  - push_ros_namespace: {namespce: x}",
+                           "launch:\n  - push_namespace: {namespce: x}",
+                           "launch:\n  - set_remap: {form: x, to: y}",
+                           "launch:\n  - set_parameter: {nam: x, value: y}",
+                           "launch:\n  - shutdown: {resaon: x}",
+                           "launch:\n  - include: {file: x, args: []}",
+                           "launch:\n  - include: {file: x, arg: [{name: a, vlue: b}]}",
+                           "launch:\n  - arg: {name: x, choice: [{vlue: y}]}",
+                           "launch:\n  - group: {childen: []}",
+                           "launch:\n  - timer: {perod: 1, children: []}",
+                           "launch:\n  - log: {mesage: y}",
+                           "launch:\n  - node: {exec: x, remap: [{form: a, to: b}]}",
+                           "launch:\n  - node: {exec: x, param: [{nam: a, value: b}]}",
+                           "launch:\n  - node: {exec: x, env: [{nam: a, value: b}]}",
+                           "launch: []\nshutdown: {sigterm: 5s}"}) {
     INFO(yaml);
     const std::string error = parse_error(yaml);
     INFO(error);
@@ -96,6 +113,8 @@ TEST_CASE("wrong kinds of values are refused", "[launch]") {
        {"launch: 5", "[]", "launch: [talker]", "launch:\n  - node: talker", "launch:\n  - node: {exec: [a]}",
         "launch:\n  - node: {exec: x, remap: {a: b}}", "launch:\n  - node: {exec: x, remap: [{from: a, to: [b]}]}",
         "launch:\n  - node: {exec: x, param: [{name: a, value: {b: c}}]}", "launch:\n  - executable: {cmd: {a: b}}",
+        "launch:\n  - group: 5", "launch:\n  - group: {children: {a: b}}", "launch:\n  - timer: [1]",
+        "launch:\n  - shutdown: now", "launch:\n  - arg: {name: x, choices: a}", "launch:\n  - include: a.yaml",
         "launch: []\nshutdown: 5s"}) {
     INFO(yaml);
     CHECK(parse_error(yaml).rfind("demo.yaml:", 0) == 0);

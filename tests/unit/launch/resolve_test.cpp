@@ -1,22 +1,18 @@
 #include "tools/launch/resolve.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
 #include "launch_support.hpp"
+#include "tools/launch/arguments.hpp"
 #include "tools/launch/program_search.hpp"
 
 using namespace sluice::launch;
 using namespace std::chrono_literals;
-using launch_test::error_of;
+using launch_test::Files;
 using launch_test::plan_error;
 using launch_test::plan_of;
 using launch_test::process;
@@ -24,40 +20,6 @@ using launch_test::process;
 namespace {
 
 using Strings = std::vector<std::string>;
-
-/// A directory with files to point at, removed at the end.
-class Files {
- public:
-  Files() {
-    char name[] = "/tmp/sluice_launch_XXXXXX";
-    directory_ = ::mkdtemp(name);
-    add("bin/talker", 0755);
-    add("bin/listener", 0755);
-    add("bin/plain", 0644);
-    add("path/tool", 0755);
-    add("topics.yaml", 0644);
-    add("extra.yaml", 0644);
-  }
-  ~Files() { std::filesystem::remove_all(directory_); }
-  Files(const Files&) = delete;
-  Files& operator=(const Files&) = delete;
-
-  [[nodiscard]] std::string at(const std::string& name) const { return directory_ + "/" + name; }
-  [[nodiscard]] Plan plan(const std::string& yaml, const Strings& assignments = {}) const {
-    return resolve(parse_description(yaml, "demo.yaml", directory_), assignments, at("bin"));
-  }
-  [[nodiscard]] std::string error(const std::string& yaml) const {
-    return error_of([&] { (void)plan(yaml); });
-  }
-  void add(const std::string& name, mode_t mode) const {
-    std::filesystem::create_directories(std::filesystem::path(at(name)).parent_path());
-    std::ofstream(at(name)) << "x\n";
-    ::chmod(at(name).c_str(), mode);
-  }
-
- private:
-  std::string directory_;
-};
 
 }  // namespace
 
