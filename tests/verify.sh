@@ -82,6 +82,13 @@ sanitized_tools() {
   ctest --test-dir build/asan_tools --output-on-failure -R 'unit_commands|unit_launch|interop_|stress_graph'
 }
 
+# Real processes with sanitizers, beside the independent peers. The self tests of the other side's programs are none of
+# ours, and not compiled with sanitizers.
+sanitized_processes() {
+  ./dev build asan
+  ctest --test-dir build/asan --output-on-failure -L 'interop|stress' -E 'peer_selftest|wake_ups|stress_soak'
+}
+
 # The shipped transports as a part of the library, and libraries where Debian puts them.
 static_plugins() {
   cmake --preset release -B build/static_plugins -DSLUICE_STATIC_PLUGINS=ON -DSLUICE_BUILD_BENCHMARKS=OFF \
@@ -224,7 +231,7 @@ graph() {
   build/release/tests/graph_size idle --seconds 30
 }
 
-readonly all=(house_rules sanitized_tools graph million pool crashes wake_ups eshm_cycles eshm_topics
+readonly all=(house_rules sanitized_tools sanitized_processes graph million pool crashes wake_ups eshm_cycles eshm_topics
   queue_interop interop_script python_slick fuzz kill_points demo_kills models repeat no_network
   static_plugins outer_project python_wheel clang aarch64)
 chosen=("${@:-${all[@]}}")

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from launch_support import Launch, LaunchTest, PATIENCE, SEED, SLUICE, tagged
@@ -127,6 +128,79 @@ class Language(LaunchTest):
         self.assertEqual(self.command(yaml, "--check", "mode:=medium"), (2, "", (
             "sluice launch: command line: argument 'mode' cannot be 'medium'; its choices are 'slow', 'fast'\n")))
         self.assertIn("Valid choices are: ['slow', 'fast']\n", self.command(yaml, "--show-args")[1])
+
+
+class Respawn(Language):
+    def test_a_process_is_started_anew_until_the_launch_ends(self):
+        self.script("worker", 'echo started; sleep 0.05; exit 3')
+        run = self.run_file("for: 3s\nlaunch:\n  - executable: {cmd: ./worker, name: w, respawn: true}\n"
+                            "  - executable: {cmd: sleep 100, name: other}\n")
+        self.assertEqual(run.end(), 0)
+        self.assertGreaterEqual(run.lines("w-1").count("started"), 3)
+        self.assertRegex(run.output, r"\[w-1\]: process is started anew in 100ms \(restart 2\)")
+
+    def test_a_process_that_ends_too_often_is_given_up(self):
+        self.script("worker", 'echo started; exit 3')
+        run = self.run_file("launch:\n  - executable: {cmd: ./worker, name: w, respawn: true, max_respawns: 2}\n")
+        self.assertEqual(run.end(), 3)
+        self.assertEqual(run.lines("w-1"), ["started"] * 3)
+        self.assertRegex(run.output, r"\[w-1\]: process has been started anew 2 times within \S+ and has ended "
+                         "again: giving it up")
+
+    def test_a_restart_that_is_due_does_not_hold_up_the_end(self):
+        self.script("worker", 'echo started; exit 3')
+        run = self.run_file("launch:\n  - executable: {cmd: ./worker, name: w, respawn: true, respawn_delay: 1000s}\n"
+                            "  - executable: {cmd: sleep 0.3, name: other, on_exit: shutdown}\n")
+        self.assertEqual(run.end(), 0)
+        self.assertEqual(run.lines("w-1"), ["started"])
+
+
+class After(Language):
+    def setUp(self):
+        super().setUp()
+        shared = tempfile.TemporaryDirectory(prefix="sluice-launch-", dir="/dev/shm")
+        self.addCleanup(shared.cleanup)
+        self.domain = {"SLUICE_RUNTIME_DIR": shared.name + "/run", "SLUICE_CONFIG": "", "SLUICE_DOMAIN": "0"}
+
+    def test_a_process_waits_for_a_publisher_and_another_for_the_node(self):
+        self.script("ready", "echo ready")
+        pub = f"[sh, -c, 'sleep 0.3; echo now; exec {SLUICE} topic pub /scan x -r 50']"
+        run = self.run_file("launch:\n"
+                            "  - executable: {cmd: ./ready, name: last, after: first, on_exit: shutdown}\n"
+                            "  - executable: {cmd: ./ready, name: first, after: {topic: /scan}}\n"
+                            f"  - executable: {{cmd: {pub}}}\n", env=self.domain)
+        self.assertEqual(run.end(), 0)
+        self.assertIn("[last-1]: waiting for [first-2]\n", run.output)
+        self.assertIn("[first-2]: waiting for a publisher of /scan\n", run.output)
+        places = [run.output.index(line) for line in ("[sh-3] now", "[first-2] ready", "[last-1] ready")]
+        self.assertEqual(places, sorted(places), run.output)
+
+    def test_a_node_is_ready_when_the_domain_knows_it(self):
+        self.script("ready", "echo ready")
+        self.write("late.sh", f'sleep 0.3; exec {os.path.dirname(SLUICE)}/listener "$@"')
+        self.script("late", f'. {self.directory}/late.sh')
+        run = self.run_file("launch:\n"
+                            "  - node: {exec: ./late, name: ears}\n"
+                            "  - executable: {cmd: ./ready, after: ears, on_exit: shutdown}\n", env=self.domain)
+        self.assertEqual(run.end(), 0)
+        self.assertEqual(run.lines("ready-2"), ["ready"])
+
+    def test_what_never_comes_is_said(self):
+        self.script("fails", "exit 3")
+        self.script("ready", "echo ready")
+        run = self.run_file("launch:\n"
+                            "  - node: {exec: ./fails, name: fails}\n"
+                            "  - executable: {cmd: ./ready, name: a, after: fails}\n"
+                            "  - executable: {cmd: ./ready, name: b, after: a}\n"
+                            "  - executable: {cmd: ./ready, name: c, after: {node: /nobody}, after_timeout: 0.2}\n",
+                            env=self.domain)
+        self.assertEqual(run.end(), 3)
+        never = "process is not started: it is to be started after"
+        self.assertIn(f"[ERROR] [launch]: [a-2]: {never} [fails-1], which has ended or was not started\n", run.output)
+        self.assertIn(f"[ERROR] [launch]: [b-3]: {never} [a-2], which has ended or was not started\n", run.output)
+        self.assertIn("[c-4]: process is not started: node /nobody was not there within 200ms ('after_timeout')\n",
+                      run.output)
+        self.assertNotIn("ready", run.output.replace("already", ""))
 
 
 if __name__ == "__main__":

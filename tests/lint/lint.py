@@ -28,7 +28,7 @@ def arguments():
     which.add_argument("--text", action="store_true", help="the rules for which nothing is compiled: seconds")
     which.add_argument("--compiled", action="store_true", help="the others")
     parser.add_argument("--quick", action="store_true",
-                        help="clang-tidy looks at the libraries, the plugins and the tools only")
+                        help="clang-tidy looks at the files on the hot path only")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the source tree")
     parser.add_argument("--build", type=pathlib.Path, help="a configured build tree (default: ROOT/build/lint)")
     chosen = parser.parse_args()

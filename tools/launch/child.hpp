@@ -25,6 +25,7 @@ class OutputReader {
   void start(shm::UniqueFd fd);
   /// Reads on, if the console was full.
   void resume();
+  [[nodiscard]] bool ended() const { return !pipe_.is_open(); }
   /// Prints all that was written before this call, an unfinished line included. Does not wait for the writers to close.
   void drain();
 
@@ -63,6 +64,8 @@ class Child {
   void drain_output();
 
   [[nodiscard]] bool alive() const noexcept { return alive_; }
+  /// Nobody can write to its output any more, not even what it left behind.
+  [[nodiscard]] bool output_ended() const { return output_.ended() && errors_.ended(); }
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   [[nodiscard]] const PlannedProcess& plan() const noexcept { return plan_; }
 

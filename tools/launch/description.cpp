@@ -35,12 +35,46 @@ Keys with_conditions(Keys keys) {
   return keys;
 }
 
+Keys with_process_keys(Keys keys) {
+  keys.insert(keys.end(), {"name", "args", "env", "cwd", "output", "required", "on_exit", "respawn", "respawn_delay",
+                           "max_respawns", "respawn_window", "after", "after_timeout"});
+  return keys;
+}
+
+// A name alone is a process of this launch.
+AwaitedText parse_awaited(const YamlNode& item, const std::string& what) {
+  if (!item.is_mapping()) return {"process", text_of(item, what)};
+  const Fields fields(item, what);
+  fields.allow_only({"process", "node", "topic"});
+  if (item.entries().size() != 1) throw ConfigError(fields.origin(), what + " has one key: process, node or topic");
+  const std::string& kind = item.entries().front().key;
+  return {kind, fields.name(kind)};
+}
+
+std::vector<AwaitedText> parse_after(const Fields& fields) {
+  const YamlNode* after = fields.find("after");
+  if (after == nullptr) return {};
+  if (!after->is_sequence()) return {parse_awaited(*after, fields.label("after"))};
+  std::vector<AwaitedText> awaited;
+  for (const YamlNode& item : after->items()) {
+    awaited.push_back(parse_awaited(item, "an item of " + fields.label("after")));
+  }
+  return awaited;
+}
+
 ProcessSettings process_settings(const Fields& fields) {
   ProcessSettings settings;
   settings.name = fields.optional_text("name");
   settings.directory = fields.optional_text("cwd");
   settings.required = fields.optional_text("required");
+  settings.on_exit = fields.optional_text("on_exit");
   settings.output = fields.optional_text("output");
+  settings.respawn = fields.optional_text("respawn");
+  settings.respawn_delay = fields.optional_text("respawn_delay");
+  settings.max_respawns = fields.optional_text("max_respawns");
+  settings.respawn_window = fields.optional_text("respawn_window");
+  settings.after = parse_after(fields);
+  settings.after_timeout = fields.optional_text("after_timeout");
   if (const YamlNode* args = fields.find("args")) settings.arguments = fields.words(*args, "args");
   settings.environment = fields.pairs("env", "name", "value");
   return settings;
@@ -151,10 +185,8 @@ const std::map<std::string, ActionKind>& action_kinds() {
       {"log", {{"message"}, [](const Fields& f) { return LogAction{f.text("message")}; }}},
       {"shutdown", {{"reason"}, [](const Fields& f) { return ShutdownAction{f.optional_text("reason")}; }}},
       // `pkg` is accepted, so that files written for ROS 2 load; executables are found without it.
-      {"node",
-       {{"pkg", "exec", "name", "namespace", "args", "env", "remap", "param", "config", "required", "output", "cwd"},
-        parse_node}},
-      {"executable", {{"cmd", "name", "args", "env", "cwd", "required", "output"}, parse_executable}},
+      {"node", {with_process_keys({"pkg", "exec", "namespace", "remap", "param", "config"}), parse_node}},
+      {"executable", {with_process_keys({"cmd"}), parse_executable}},
       {"include",
        {{"file", "arg"},
         [](const Fields& f) {

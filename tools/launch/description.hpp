@@ -64,12 +64,25 @@ struct LogAction {
   Text message;
 };
 
+/// What a process waits for: another process of the launch, or a node or a topic's publisher, whosever.
+struct AwaitedText {
+  std::string kind;  ///< "process", "node" or "topic".
+  Text name;
+};
+
 /// What nodes and other executables have in common.
 struct ProcessSettings {
   std::optional<Text> name;
   std::optional<Text> directory;
   std::optional<Text> required;
+  std::optional<Text> on_exit;
   std::optional<Text> output;
+  std::optional<Text> respawn;
+  std::optional<Text> respawn_delay;
+  std::optional<Text> max_respawns;
+  std::optional<Text> respawn_window;
+  std::vector<AwaitedText> after;
+  std::optional<Text> after_timeout;
   Words arguments;
   std::vector<Pair> environment;
 };

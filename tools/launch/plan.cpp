@@ -24,8 +24,19 @@ void print_step(std::ostream& out, const PlannedShutdown& shutdown) {
   out << "shutdown" << after(shutdown.delay) << ": " << shutdown.reason << '\n';
 }
 
+void print_respawn(std::ostream& out, const Respawn& respawn) {
+  out << "  respawn: after " << format_duration(respawn.delay);
+  if (respawn.most) out << ", at most " << *respawn.most << " times in " << format_duration(respawn.window);
+  out << '\n';
+}
+
 void print_step(std::ostream& out, const PlannedProcess& process) {
   out << '[' << process.label << ']' << (process.required ? " required" : "") << after(process.delay) << '\n';
+  if (process.respawn) print_respawn(out, *process.respawn);
+  for (const Awaited& awaited : process.after) {
+    constexpr const char* kKinds[] = {"process", "node", "topic"};
+    out << "  after: " << kKinds[static_cast<std::size_t>(awaited.kind)] << ' ' << awaited.name << '\n';
+  }
   out << "  command: " << process.command_line() << '\n';
   if (!process.directory.empty()) out << "  cwd: " << process.directory << '\n';
   for (const auto& [name, value] : process.environment) out << "  env: " << name << '=' << shell_quoted(value) << '\n';

@@ -13,6 +13,7 @@
 #include "inclusion.hpp"
 #include "program_search.hpp"
 #include "substitution.hpp"
+#include "values.hpp"
 
 namespace sluice::launch {
 
@@ -43,7 +44,16 @@ class Planner {
     if (name.empty()) throw ConfigError(settings_.name->origin, "'name' of " + kind_ + " must not be empty");
     process.label = name + "-" + std::to_string(number);
     set_environment(process);
-    if (settings_.required) process.required = expand_bool(*settings_.required, scope_, "'required' of " + kind_);
+    if (settings_.after_timeout) {
+      process.after_timeout = expand_seconds(*settings_.after_timeout, scope_, "'after_timeout' of " + kind_);
+    }
+    process.required = ends_the_launch();
+    process.respawn = respawn();
+    if (process.required && process.respawn) {
+      throw ConfigError(settings_.respawn->origin, "'respawn' of " + kind_ + " '" + process.label + "' and '" +
+                                                       (settings_.on_exit ? "on_exit: shutdown" : "required") +
+                                                       "' contradict each other: the launch ends when it ends");
+    }
     if (settings_.directory) process.directory = directory(*settings_.directory);
     if (settings_.output) check_output(*settings_.output);
     process.program = find_program(program.text, {scope_.places().directory, own_directory, search_path(process)},
@@ -95,6 +105,37 @@ class Planner {
       throw ConfigError(text.origin, "'cwd' of " + kind_ + ": there is no directory '" + path + "'");
     }
     return path;
+  }
+
+  // `on_exit: shutdown` is ROS 2's word for it.
+  [[nodiscard]] bool ends_the_launch() const {
+    const bool required = settings_.required && expand_bool(*settings_.required, scope_, "'required' of " + kind_);
+    if (!settings_.on_exit) return required;
+    const std::string word = expand(*settings_.on_exit, scope_);
+    if (word == "shutdown") return true;
+    throw ConfigError(settings_.on_exit->origin, "'on_exit' of " + kind_ + " must be shutdown, not '" + word + "'");
+  }
+
+  [[nodiscard]] std::optional<Respawn> respawn() const {
+    const bool wanted = settings_.respawn && expand_bool(*settings_.respawn, scope_, "'respawn' of " + kind_);
+    for (const auto& [key, text] : {std::pair{"respawn_delay", &settings_.respawn_delay},
+                                    {"max_respawns", &settings_.max_respawns},
+                                    {"respawn_window", &settings_.respawn_window}}) {
+      if (!settings_.respawn && *text) {
+        throw ConfigError((*text)->origin, std::string("'") + key + "' of " + kind_ + " needs 'respawn: true'");
+      }
+    }
+    if (!wanted) return std::nullopt;
+    Respawn respawn;
+    const auto label = [&](const char* key) { return std::string("'") + key + "' of " + kind_; };
+    if (settings_.respawn_delay) {
+      respawn.delay = expand_seconds(*settings_.respawn_delay, scope_, label("respawn_delay"));
+    }
+    if (settings_.max_respawns) respawn.most = expand_count(*settings_.max_respawns, scope_, label("max_respawns"));
+    if (settings_.respawn_window) {
+      respawn.window = expand_seconds(*settings_.respawn_window, scope_, label("respawn_window"));
+    }
+    return respawn;
   }
 
   void check_output(const Text& text) const {
@@ -177,6 +218,7 @@ PlannedNode plan_node(const NodeAction& action, const Scope& scope, std::size_t 
   const Planner planner(action.process, scope, "node");
   PlannedNode node{};
   node.process = planner.process({expand(action.executable, scope), action.executable.origin}, number, own_directory);
+  node.process.is_node = true;
   OptionList options(node.process.arguments);
   if (action.process.name) options.add("--name", expand(*action.process.name, scope));
   const std::string given = action.name_space ? expand(*action.name_space, scope) : "";

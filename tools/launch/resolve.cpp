@@ -12,8 +12,10 @@
 
 #include "arguments.hpp"
 #include "inclusion.hpp"
+#include "order.hpp"
 #include "process_planner.hpp"
 #include "substitution.hpp"
+#include "values.hpp"
 
 namespace sluice::launch {
 
@@ -40,9 +42,13 @@ class Resolver {
     plan_.file = description.file;
     carry_out_file(description, std::move(given));
     // Root keys may stand before `launch:` in the file and still use its variables, so they come last.
-    if (description.run_for) plan_.run_for = duration(*description.run_for, "'for'");
-    if (description.sigterm_after) plan_.sigterm_after = duration(*description.sigterm_after, "'sigterm_after'");
-    if (description.sigkill_after) plan_.sigkill_after = duration(*description.sigkill_after, "'sigkill_after'");
+    if (description.run_for) plan_.run_for = expand_duration(*description.run_for, scope_, "'for'");
+    const auto bound = [&](const std::optional<Text>& text, std::chrono::nanoseconds& value, const char* what) {
+      if (text) value = expand_duration(*text, scope_, what);
+    };
+    bound(description.sigterm_after, plan_.sigterm_after, "'sigterm_after'");
+    bound(description.sigkill_after, plan_.sigkill_after, "'sigkill_after'");
+    order_.decide(plan_);
     return std::move(plan_);
   }
 
@@ -70,6 +76,9 @@ class Resolver {
       outer.pending_config.insert(outer.pending_config.end(), file_.pending_config.begin(), file_.pending_config.end());
     } else {
       const std::vector<std::string> options = config_options(description.config_files, scope_);
+      if (!file_.included) {
+        for (std::size_t i = 1; i < options.size(); i += 2) plan_.config_files.push_back(options[i]);
+      }
       for (const Pending& pending : file_.pending_config) {
         auto& arguments = std::get<PlannedProcess>(plan_.steps[pending.step]).arguments;
         arguments.insert(std::next(arguments.begin(), static_cast<std::ptrdiff_t>(pending.position)), options.begin(),
@@ -165,7 +174,7 @@ class Resolver {
   void carry_out(const TimerAction& action, const Origin&) {
     const Scope outer = scope_;
     const auto outer_delay = delay_;
-    const auto added = period(action.period);
+    const auto added = expand_seconds(action.period, scope_, "'period' of timer");
     if (added > kLongestDelay - delay_) {
       throw ConfigError(action.period.origin, "'period' of timer: " + format_duration(added) + " after " +
                                                   format_duration(delay_) + " is more than " +
@@ -202,7 +211,16 @@ class Resolver {
     if (!planned.full_name.empty()) claim_name(planned.full_name, settings.name->origin, origin);
     if (planned.wants_config) file_.pending_config.push_back({plan_.steps.size(), planned.config_at});
     planned.process.delay = delay_;
+    if (!planned.full_name.empty()) order_.add_process(plan_.steps.size(), planned.full_name);
+    for (const AwaitedText& awaited : settings.after) add_wait(planned.process, awaited);
     plan_.steps.emplace_back(std::move(planned.process));
+  }
+
+  void add_wait(PlannedProcess& process, const AwaitedText& awaited) {
+    Text name{expand(awaited.name, scope_), awaited.name.origin};
+    if (awaited.kind == "process") return order_.add_wait(plan_.steps.size(), std::move(name));
+    const auto kind = awaited.kind == "node" ? Awaited::Kind::node : Awaited::Kind::topic;
+    process.after.push_back({kind, joined_namespace(scope_.name_space(), name.text), 0});
   }
 
   // Two processes with one name would be one node to everybody else.
@@ -214,24 +232,6 @@ class Resolver {
     }
   }
 
-  [[nodiscard]] std::chrono::nanoseconds duration(const Text& text, const std::string& what,
-                                                  const std::string& unit = "") const {
-    try {
-      return parse_duration(expand(text, scope_) + unit);
-    } catch (const ConfigError&) {
-      throw;
-    } catch (const Error& error) {
-      throw ConfigError(text.origin, what + ": " + error.what());
-    }
-  }
-
-  // ROS 2 writes seconds without a unit.
-  [[nodiscard]] std::chrono::nanoseconds period(const Text& text) const {
-    const std::string written = expand(text, scope_);
-    const bool number = !written.empty() && written.find_first_not_of("0123456789.") == std::string::npos;
-    return duration(text, "'period' of timer", number ? "s" : "");
-  }
-
   std::string own_directory_;
   Scope scope_;
   Inclusion inclusion_;
@@ -239,6 +239,7 @@ class Resolver {
   std::chrono::nanoseconds delay_{0};         ///< Of the timers around the action.
   std::map<std::string, std::string> names_;  ///< Of processes, with their places.
   std::string route_;                         ///< From where the file was included.
+  Order order_;
   Plan plan_;
 };
 

@@ -21,7 +21,7 @@ namespace sluice::launch {
 
 namespace {
 
-constexpr int kCannotStartCode = 126;
+constexpr int kGivenUpCode = 1;  ///< Of a process that was to run for ever and ended with 0 too often.
 constexpr auto kQuickStage = std::chrono::seconds(1);
 constexpr auto kFlushPatience = std::chrono::seconds(2);
 constexpr auto kComplaintInterval = std::chrono::seconds(5);
@@ -41,6 +41,7 @@ Supervisor::Supervisor(const Plan& plan, pid_t guard)
       signals_(io_, SIGINT, SIGTERM, SIGHUP),
       run_timer_(io_),
       step_timer_(io_),
+      look_timer_(io_),
       stage_timer_(io_),
       // The console's thread starts here and inherits a mask in which the signals above are still blocked.
       console_(io_, STDOUT_FILENO,
@@ -98,7 +99,9 @@ void Supervisor::start_from(std::size_t position) {
 
 void Supervisor::carry_out(const PlannedStep& step) {
   if (const auto* log = std::get_if<PlannedLog>(&step)) console_.log(Severity::info, log->message);
-  if (const auto* process = std::get_if<PlannedProcess>(&step)) start(*process);
+  if (const auto* process = std::get_if<PlannedProcess>(&step)) {
+    process->after.empty() ? start(*process) : start_when_ready(*process);
+  }
   if (const auto* shutdown = std::get_if<PlannedShutdown>(&step)) {
     begin_shutdown(kNoCode, "the launch file says shutdown (" + shutdown->reason + ")");
   }
@@ -112,13 +115,20 @@ void Supervisor::start_run_timer() {
   });
 }
 
+Supervisor::Attempts& Supervisor::attempts_of(const PlannedProcess& process) {
+  return attempts_.try_emplace(&process, Attempts{attempts_.size(), {}, {}, asio::steady_timer(io_)}).first->second;
+}
+
 void Supervisor::start(const PlannedProcess& process) {
-  auto child = std::make_unique<Child>(io_, console_, process, children_.size());
+  Attempts& attempts = attempts_of(process);
+  attempts.started = std::chrono::steady_clock::now();
+  auto child = std::make_unique<Child>(io_, console_, process, attempts.index);
   Child& started = *child;
   children_.push_back(std::move(child));
   try {
     started.start([this, &started](const Ending& ending) { on_end(started, ending); });
   } catch (const SystemError& error) {
+    attempts.over = true;
     console_.log(Severity::error, process.label, std::string("process cannot be started: ") + error.what());
     fail_with(kCannotStartCode);
     if (process.required) begin_shutdown(kCannotStartCode, "[" + process.label + "] is required");
@@ -129,10 +139,39 @@ void Supervisor::start(const PlannedProcess& process) {
                "process started with " + std::string("pid [") + std::to_string(started.pid()) + "]");
 }
 
+// What is started anew has not failed yet.
+bool Supervisor::start_anew(const PlannedProcess& process, const Ending& ending) {
+  if (!process.respawn || stage_ != Stage::running) return false;
+  Attempts& attempts = attempts_of(process);
+  const auto delay = attempts.restarts.after_end(*process.respawn, attempts.started, std::chrono::steady_clock::now());
+  if (!delay) {
+    console_.log(Severity::error, process.label,
+                 "process has been started anew " + std::to_string(*process.respawn->most) + " times within " +
+                     format_duration(process.respawn->window) + " and has ended again: giving it up");
+    fail_with(ending.code != 0 ? ending.code : kGivenUpCode);
+    return false;
+  }
+  console_.log(Severity::info, process.label,
+               "process is started anew in " + format_duration(*delay) + " (restart " +
+                   std::to_string(attempts.restarts.count()) + ")");
+  ++pausing_;
+  attempts.pause.expires_after(*delay);
+  attempts.pause.async_wait([this, &process](const boost::system::error_code& error) {
+    if (error || stage_ != Stage::running) return;
+    --pausing_;
+    std::erase_if(children_, [](const auto& child) { return !child->alive() && child->output_ended(); });
+    start(process);
+  });
+  return true;
+}
+
 void Supervisor::on_end(const Child& child, const Ending& ending) {
   --live_;
   tell_ending(child, ending);
-  if (ending.failed()) fail_with(ending.code);
+  Attempts& attempts = attempts_of(child.plan());
+  attempts.ended_well = attempts.ended_well || ending.code == 0;
+  attempts.over = !start_anew(child.plan(), ending);
+  if (attempts.over && ending.failed()) fail_with(ending.code);
   if (child.plan().required) {
     begin_shutdown(ending.code != 0 ? ending.code : kNoCode, "[" + child.plan().label + "] is required");
   }
@@ -216,6 +255,9 @@ void Supervisor::begin_shutdown(int code, const std::string& why) {
   if (stage_ != Stage::running) return;
   decided_code_ = code;
   run_timer_.cancel();
+  for (auto& [process, attempts] : attempts_) attempts.pause.cancel();
+  pausing_ = 0;
+  waiting_.clear();
   console_.log(Severity::info, why + ", shutting down");
   enter(Stage::interrupting, SIGINT, sigterm_after_);
   // Not at once: the caller may be in the middle of starting or ending a process.
@@ -268,7 +310,7 @@ void Supervisor::after(std::chrono::nanoseconds delay, void (Supervisor::*then)(
 }
 
 void Supervisor::finish_if_done() {
-  if (live_ != 0 || stage_ == Stage::finishing) return;
+  if (live_ != 0 || pausing_ != 0 || !waiting_.empty() || stage_ == Stage::finishing) return;
   if (stage_ == Stage::running && !all_started_) return;
   finish();
 }

@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,8 @@
 #include "child.hpp"
 #include "console.hpp"
 #include "plan.hpp"
+#include "readiness.hpp"
+#include "restarts.hpp"
 
 namespace sluice::launch {
 
@@ -25,7 +29,8 @@ namespace sluice::launch {
 ///   5. our stdout cannot be written any more;
 ///   6. the guard has died;
 ///   7. a `shutdown` of the plan is carried out.
-/// Then every process still there gets SIGINT, after `sigterm_after` SIGTERM, after `sigkill_after` more SIGKILL;
+/// A process with `respawn` is started anew until then, or until it has ended too often.
+/// In the end every process still there gets SIGINT, after `sigterm_after` SIGTERM, after `sigkill_after` more SIGKILL;
 /// another signal from outside goes to the next of these at once. What remains below us when the processes have ended
 /// is killed.
 ///
@@ -46,15 +51,27 @@ class Supervisor {
  private:
   enum class Stage { running, interrupting, terminating, killing, finishing };
   static constexpr int kNoCode = -1;
+  static constexpr int kCannotStartCode = 126;
+  struct Attempts;
+  struct Waiting;
 
   /// `position` counts in the order of the delays.
   void start_from(std::size_t position);
   void carry_out(const PlannedStep& step);
   void start_run_timer();
   void start(const PlannedProcess& process);
+  [[nodiscard]] Attempts& attempts_of(const PlannedProcess& process);
+  [[nodiscard]] bool start_anew(const PlannedProcess& process, const Ending& ending);
   void on_end(const Child& child, const Ending& ending);
   void tell_ending(const Child& child, const Ending& ending);
   void fail_with(int code);
+
+  void start_when_ready(const PlannedProcess& process);
+  void look_for_readiness();
+  void consider(const Waiting& waiting);
+  [[nodiscard]] bool is_there(const Awaited& awaited) const;
+  [[nodiscard]] bool is_over(const PlannedStep& step) const;
+  void give_up(const PlannedProcess& process, const std::string& why);
 
   void wait_for_signal();
   void on_signal(int signal);
@@ -75,9 +92,29 @@ class Supervisor {
   asio::signal_set signals_;
   asio::steady_timer run_timer_;
   asio::steady_timer step_timer_;
+  asio::steady_timer look_timer_;
   asio::steady_timer stage_timer_;
   Console console_;
-  std::vector<std::unique_ptr<Child>> children_;
+  std::vector<std::unique_ptr<Child>> children_;  ///< Also ended ones, as long as something may come out of them.
+
+  /// The starts of one process.
+  struct Attempts {
+    std::size_t index;  ///< Of the process in the launch.
+    Restarts restarts;
+    Restarts::Time started;
+    asio::steady_timer pause;
+    bool ended_well = false;  ///< With 0, at least once.
+    bool over = false;        ///< It has ended and is not started anew, or was given up.
+  };
+  struct Waiting {
+    const PlannedProcess* process;
+    std::chrono::steady_clock::time_point until;
+  };
+  std::map<const PlannedProcess*, Attempts> attempts_;
+  std::size_t pausing_ = 0;  ///< Processes that are to be started anew.
+  std::vector<Waiting> waiting_;
+  std::optional<Readiness> readiness_;  ///< When somebody has waited.
+
   std::vector<std::size_t> order_;  ///< The plan's steps, sorted by delay.
   std::size_t immediate_ = 0;       ///< How many of them have none.
   std::chrono::steady_clock::time_point begin_;

@@ -1,3 +1,4 @@
+#include <sluice/plugin.hpp>
 #include <sluice/transport_registry.hpp>
 
 #include <catch2/catch.hpp>
@@ -59,7 +60,8 @@ TEST_CASE("files that cannot be used are named with the reason and change nothin
   std::string path;
   SECTION("another interface version") {
     path = copy_library(directory, "wrong_version");
-    expected = "was built for plugin interface 3, this Sluice has 2; rebuild it";
+    expected = "was built for plugin interface " + std::to_string(kPluginInterfaceVersion + 1) + ", this Sluice has " +
+               std::to_string(kPluginInterfaceVersion) + "; rebuild it";
   }
   SECTION("another compiler") {
     path = copy_library(directory, "wrong_compiler");
