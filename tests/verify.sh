@@ -231,8 +231,8 @@ graph() {
   build/release/tests/graph_size idle --seconds 30
 }
 
-readonly all=(house_rules sanitized_tools sanitized_processes graph million pool crashes wake_ups eshm_cycles eshm_topics
-  queue_interop interop_script python_slick fuzz kill_points demo_kills models repeat no_network
+readonly all=(house_rules sanitized_tools sanitized_processes graph million pool crashes wake_ups eshm_cycles
+  eshm_topics queue_interop interop_script python_slick fuzz kill_points demo_kills models repeat no_network
   static_plugins outer_project python_wheel clang aarch64)
 chosen=("${@:-${all[@]}}")
 for name in "${chosen[@]}"; do
