@@ -224,7 +224,7 @@ bool Registry::tick(std::chrono::nanoseconds period) {
     Peer& peer = *due_[i].peer;
     // A process that was stopped before it could announce what it had changed.
     if (peer.changes != peer.view.changes()) refresh(peer.info.record, peer);
-    if (stood_still || !peer.interesting) peer.heard_ns = now;
+    if (stood_still || !peer.interesting) peer.heard_ns = peer.looked_ns = now;
     if (peer.interesting) compare_heartbeat(peer, now);
     due_[i].at_ns = next_look(peer, now);
   }
