@@ -9,86 +9,18 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "support/child_process.hpp"
-#include "support/temporary_directory.hpp"
+#include "unit/node/watched_domain.hpp"
 
 using namespace sluice;
+using namespace sluice::test;
 using namespace std::chrono_literals;
 using Catch::Matchers::Contains;
 using sluice::test::ChildProcess;
 using sluice::test::eventually;
-using sluice::test::TemporaryDirectory;
 
 namespace {
-
-/// Children are forked before there is a second thread, and wait here for their turn.
-class Gate {
- public:
-  Gate() { REQUIRE(::pipe(ends_.data()) == 0); }
-  void open() const { REQUIRE(::write(ends_[1], "x", 1) == 1); }
-  void wait() const {
-    char byte = 0;
-    (void)!::read(ends_[0], &byte, 1);
-  }
-
- private:
-  std::array<int, 2> ends_{};
-};
-
-class WatchedDomain {
- public:
-  explicit WatchedDomain(const std::string& topics = "") {
-    options.config = Config::parse("runtime_dir: " + run() + "\n" + topics, "test.yaml");
-    options.handle_signals = false;
-  }
-  NodeOptions options;
-  [[nodiscard]] std::string run() const { return directory_.path() + "/run"; }
-  [[nodiscard]] std::string records() const { return run() + "/domain-0/processes"; }
-
-  /// A node that publishes on /topic and spins until it is asked to end.
-  [[nodiscard]] ChildProcess talker(const Gate& gate) const {
-    return ChildProcess([&] {
-      gate.wait();
-      NodeOptions own = options;
-      own.handle_signals = true;
-      Node node("talker", own);
-      auto out = node.advertise_bytes("topic");
-      node.spin();
-      return 0;
-    });
-  }
-
- private:
-  TemporaryDirectory directory_;
-};
-
-/// What a node was told, in the order in which it was.
-class Heard {
- public:
-  explicit Heard(Node& node) : node_(node) {
-    node.on_graph_change([this](const GraphEvent& event) { events.push_back(event); });
-  }
-
-  /// Spins until something of this kind has been told since the last time.
-  [[nodiscard]] bool hears(GraphEvent::Kind kind) {
-    return eventually([&] {
-      node_.spin_for(5ms);
-      const auto found = std::find_if(events.begin() + next_, events.end(), [&](auto& e) { return e.kind == kind; });
-      if (found == events.end()) return false;
-      next_ = found - events.begin() + 1;
-      return true;
-    });
-  }
-  [[nodiscard]] const ProcessInfo& last() const { return events.at(static_cast<std::size_t>(next_ - 1)).process; }
-
-  std::vector<GraphEvent> events;
-
- private:
-  Node& node_;
-  std::ptrdiff_t next_ = 0;
-};
 
 constexpr const char* kLively = "topics: {/topic: {liveliness: 300ms}}";
 using Kind = GraphEvent::Kind;
@@ -349,58 +281,4 @@ TEST_CASE("who does not listen any more is not called, also for what happened be
   }
   node.spin_for(20ms);
   CHECK(calls == 0);
-}
-
-TEST_CASE("a reader that sleeps looks again when a publisher of its topic dies, which may have been about to ring") {
-  WatchedDomain domain("plugin_path: [" SLUICE_SCRIPTED_PLUGIN
-                       "]\ntopics: {/topic: {transport: scripted, max_size: 8B, silent: true}}\n");
-  const Gate gate;
-  ChildProcess talker = domain.talker(gate);
-  Node node("listener", domain.options);
-  std::size_t received = 0;
-  const auto in = node.subscribe_bytes("topic", [&](std::span<const std::byte>) { ++received; });
-  gate.open();
-  REQUIRE(eventually([&] {
-    (void)node.spin_for(20ms);
-    const GraphSnapshot graph = node.graph();
-    return graph.processes.size() == 2 &&
-           graph.processes[0].endpoints.size() + graph.processes[1].endpoints.size() == 2;
-  }));
-  received = 0;
-  (void)node.spin_for(100ms);
-  talker.kill(SIGKILL);
-  // By itself it would sleep for half a minute.
-  const auto begun = std::chrono::steady_clock::now();
-  while (received == 0 && std::chrono::steady_clock::now() - begun < 15s) (void)node.spin_for(20ms);
-  CHECK(received > 0);
-}
-
-TEST_CASE("processes that were frozen together are not late to each other when they go on") {
-  const WatchedDomain domain("topics: {/topic: {liveliness: 1s}}");
-  const Gate begin;
-  const Gate met;
-  const Gate end;
-  ChildProcess talker = domain.talker(begin);
-  ChildProcess watcher([&] {
-    Node node("listener", domain.options);
-    const auto in = node.subscribe_bytes("topic", [](std::span<const std::byte>) {});
-    Heard heard(node);
-    begin.open();
-    if (!heard.hears(Kind::joined)) return 100;
-    (void)node.spin_for(2s);  // heartbeats that are not looked at, for none could be late yet
-    met.open();
-    end.wait();
-    (void)node.spin_for(100ms);
-    return static_cast<int>(std::count_if(heard.events.begin(), heard.events.end(),
-                                          [](const GraphEvent& event) { return event.kind == Kind::late; }));
-  });
-  met.wait();
-  for (ChildProcess* process : {&talker, &watcher}) process->kill(SIGSTOP);
-  std::this_thread::sleep_for(3s);
-  watcher.kill(SIGCONT);
-  std::this_thread::sleep_for(100ms);  // it looks first
-  talker.kill(SIGCONT);
-  std::this_thread::sleep_for(1s);
-  end.open();
-  CHECK(watcher.wait() == 0);
 }
